@@ -1,0 +1,28 @@
+/* utf8: strict UTF-8 (RFC 3629): no overlongs, no surrogates, at most U+10FFFF. */
+#ifndef VIV_UTF8_H
+#define VIV_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Decode one code point at s (n bytes left); returns its length, 0 when invalid. */
+size_t utf8_decode(const char *s, size_t n, uint32_t *cp_out);
+
+/* Offset of the first invalid byte, n when all is valid. */
+size_t utf8_invalid(const char *s, size_t n);
+
+/* Code points in valid text of n bytes. */
+size_t utf8_count(const char *s, size_t n);
+
+/* Bytes of the longest prefix that has at most max code points, or columns. */
+size_t utf8_prefix(const char *s, size_t n, size_t max);
+size_t utf8_prefix_cols(const char *s, size_t n, size_t max_cols, size_t *cols_out);
+
+/* Append to dst (size bytes, NUL-terminated) the text made safe for a terminal
+ * row: control characters and invalid bytes become '?'. Returns the length. */
+size_t utf8_printable(char *dst, size_t size, const char *s, size_t n);
+
+/* Write cp as UTF-8 to dst (4 bytes room); returns the length. */
+size_t utf8_encode(char *dst, uint32_t cp);
+
+#endif
