@@ -1,0 +1,115 @@
+/*
+ * stage: the loop that every pipeline stage has in common, and the task line.
+ *
+ * poll(2) watches stdin for work and stdout for a reader that has gone, so that the
+ * death of any stage travels up the pipeline to viv-claim, which then gives back
+ * what it holds.
+ */
+#include "stage.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "json.h"
+#include "jsonl.h"
+
+static int
+drain(struct jsonl *in, stage_fn *fn, void *arg, struct err *e)
+{
+	cJSON *line;
+
+	while ((line = jsonl_next(in)) != NULL) {
+		int rc = fn(line, arg, e);
+
+		if (rc == 0)
+			rc = jsonl_write(STDOUT_FILENO, line, e);
+		cJSON_Delete(line);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+stage_run(stage_fn *fn, void *arg)
+{
+	struct jsonl in = {.fd = STDIN_FILENO};
+	struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+	struct err e = {0};
+	int rc = 0;
+
+	if (!isatty(STDIN_FILENO)) {
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+	}
+	while (rc == 0 && !in.eof) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents & (POLLERR | POLLNVAL))
+			break;
+		if (p[0].revents != 0 && (rc = jsonl_fill(&in, &e)) >= 0)
+			rc = drain(&in, fn, arg, &e);
+	}
+	if (rc < 0)
+		err_warn("%s", e.msg);
+	rc = rc < 0 ? -rc : in.bad > 0 ? VIV_NO : 0;
+	jsonl_free(&in);
+	return rc;
+}
+
+const char *
+stage_status(const cJSON *line)
+{
+	const char *s = json_str(line, "status");
+
+	return s != NULL ? s : "";
+}
+
+bool
+stage_open(const cJSON *line)
+{
+	const char *s = stage_status(line);
+
+	return *s == '\0' || strcmp(s, "in_progress") == 0;
+}
+
+cJSON *
+stage_event(cJSON *line, const char *status)
+{
+	cJSON *events = json_arr(line, "events"), *event = json_new();
+
+	if (events == NULL) {
+		json_set(line, "events", json_list());
+		events = json_arr(line, "events");
+	}
+	json_set_str(event, "status", status);
+	json_push(events, event);
+	json_set_str(line, "status", status);
+	json_del(line, "committed");
+	return event;
+}
+
+cJSON *
+stage_final(cJSON *line, const char *status, const char *reason)
+{
+	cJSON *event = stage_event(line, status);
+
+	if (reason != NULL) {
+		json_set_str(event, "reason", reason);
+		json_set_str(line, "reason", reason);
+	}
+	json_set_bool(event, "final", true);
+	return event;
+}
+
+cJSON *
+stage_requeue(cJSON *line, const char *reason)
+{
+	cJSON *event = stage_final(line, "requeue", reason);
+
+	json_set_bool(event, "counted", false);
+	return event;
+}
