@@ -69,7 +69,7 @@ parse(struct jsonl *j, const char *s, size_t n)
 	return v;
 }
 
-/* The rest without a newline: too long so far, or torn at the end of input. */
+/* The rest without a newline: too long so far? */
 static void
 leftover(struct jsonl *j)
 {
@@ -83,11 +83,19 @@ leftover(struct jsonl *j)
 		j->skipping = true;
 		j->at = j->buf.len;
 	}
-	if (j->eof && j->at < j->buf.len) {
-		j->line++;
-		damaged(j, "no newline at the end: torn");
-		j->at = j->buf.len;
-	}
+}
+
+/* Input that ends without a newline: whole JSON counts, a torn line is damage. */
+static cJSON *
+last_line(struct jsonl *j)
+{
+	size_t n = j->buf.len - j->at;
+
+	if (!j->eof || n == 0)
+		return NULL;
+	j->line++;
+	j->at = j->buf.len;
+	return parse(j, j->buf.p + j->buf.len - n, n);
 }
 
 cJSON *
@@ -101,7 +109,7 @@ jsonl_next(struct jsonl *j)
 
 		if (nl == NULL) {
 			leftover(j);
-			return NULL;
+			return last_line(j);
 		}
 		j->at += (size_t)(nl - s) + 1;
 		if (j->skipping) {

@@ -73,7 +73,7 @@ stage_open(const cJSON *line)
 {
 	const char *s = stage_status(line);
 
-	return *s == '\0' || strcmp(s, "in_progress") == 0;
+	return *s == '\0' || strcmp(s, "in_progress") == 0 || strcmp(s, "pending") == 0;
 }
 
 cJSON *

@@ -2,8 +2,8 @@
  * stage: the loop that every pipeline stage has in common, and the task line.
  *
  * A task line is the task's own members plus one member a stage. It is *open*
- * while it can still be worked on: no "status", or "in_progress" ("completed" for
- * the reviewer). A stage that decides something appends an event to "events" and
+ * while it can still be worked on: no "status", "pending" or "in_progress"
+ * ("completed" for the reviewer). A stage that decides something appends an event to "events" and
  * sets "status"; viv-log records the events and marks the line "committed". No
  * stage drops a line. (vivarium-task(5))
  */
@@ -27,7 +27,7 @@ typedef int stage_fn(cJSON *line, void *arg, struct err *e);
 int stage_run(stage_fn *fn, void *arg);
 
 const char *stage_status(const cJSON *line);		/* "" when absent */
-bool stage_open(const cJSON *line);			/* "" or "in_progress" */
+bool stage_open(const cJSON *line);			/* "", pending, in_progress */
 
 /* Append an event with that status; line "status" follows, "committed" goes.
  * Returns the event (owned by the line) for more members. */
