@@ -301,14 +301,14 @@ sandbox_enter(const struct sandbox *s, int keep_fd, const char **step_out)
 	return 0;
 }
 
-/* Settings that a repository could make git run programs by, pinned from outside. */
+/* Settings by which a repository could make git run programs, pinned from outside.
+ * Filters and diff drivers have names of the repository's choice and cannot be. */
 static const char *const git_pin[][2] = {
 	{"core.hooksPath", "/dev/null"}, {"core.fsmonitor", "false"}, {"core.pager", "cat"},
 	{"core.editor", "false"}, {"sequence.editor", "false"}, {"core.sshCommand", "false"},
 	{"core.askPass", "false"}, {"credential.helper", ""}, {"protocol.allow", "never"},
-	{"gpg.program", "false"}, {"log.showSignature", "false"}, {"diff.external", ""},
-	{"submodule.recurse", "false"}, {"gc.auto", "0"}, {"maintenance.auto", "false"},
-	{"safe.directory", "*"},
+	{"gpg.program", "false"}, {"log.showSignature", "false"}, {"submodule.recurse", "false"},
+	{"gc.auto", "0"}, {"maintenance.auto", "false"}, {"safe.directory", "*"},
 };
 
 static const char *const plain_env[] = {
