@@ -232,6 +232,7 @@ static void
 set_times(struct proc *p, struct start *s)
 {
 	const struct proc_spec *spec = &p->spec;
+	int64_t grace;
 
 	p->started_ns = clock_boot_ns();
 	if (spec->timeout_s > 0 && spec->timeout_s < 1e9) {
@@ -244,8 +245,11 @@ set_times(struct proc *p, struct start *s)
 			p->kill_ns = spec->deadline_boot_ns;
 		if (s->fuse_ns == 0 || spec->deadline_boot_ns < s->fuse_ns)
 			s->fuse_ns = spec->deadline_boot_ns;
-		if (p->term_ns == 0 || p->term_ns > p->kill_ns - GRACE_NS)
-			p->term_ns = p->kill_ns - GRACE_NS;
+		/* a short lease is halved between asking and killing */
+		grace = (p->kill_ns - p->started_ns) / 2;
+		grace = grace < GRACE_NS ? grace : GRACE_NS;
+		if (p->term_ns == 0 || p->term_ns > p->kill_ns - grace)
+			p->term_ns = p->kill_ns - grace;
 	}
 }
 
