@@ -312,7 +312,7 @@ static const char *const git_pin[][2] = {
 };
 
 static const char *const plain_env[] = {
-	"PATH=" SANDBOX_PATH, "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PAGER=cat", "GIT_PAGER=cat",
+	("PATH=" SANDBOX_PATH), "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "PAGER=cat", "GIT_PAGER=cat",
 	"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1",
 	"GIT_TERMINAL_PROMPT=0", "GIT_OPTIONAL_LOCKS=0", "GIT_EDITOR=false", "GIT_ASKPASS=false",
 	"GIT_ALLOW_PROTOCOL=",

@@ -309,7 +309,7 @@ thread open" ]
 }
 
 @test "sandbox: where the layers are missing nothing runs: a sandbox inside a sandbox" {
-	ldd "$BIN/viv-sandbox" | grep -q 'asan' && skip "the sanitizer does not start inside"
+	! grep -q __asan_init "$BIN/viv-sandbox" || skip "the sanitizer does not start inside"
 	run viv-sandbox -r "$BIN" -- "$LDSO" "$BIN/viv-sandbox" true
 	[ "$status" -eq 77 ]
 	[[ $output == *"no sandbox: "* ]]
