@@ -24,6 +24,7 @@
 #include "file.h"
 #include "json.h"
 #include "rule.h"
+#include "utf8.h"
 #include "words.h"
 
 enum { POLICY_FILE_MAX = 1024 * 1024 };	/* bytes */
@@ -145,7 +146,9 @@ trusted(int dir, const char *name, struct err *e)
 		return 0;	/* file_read says what is wrong */
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return err_set(e, VIV_CONFIG, "'%s' belongs to another user", name);
-	if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, VIV_CONFIG, "'%s' is no regular file", name);
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return err_set(e, VIV_CONFIG, "'%s' is writable for others: chmod go-w", name);
 	return 0;
 }
@@ -280,10 +283,22 @@ find_rule(const struct policy *p, const char *name)
 	return NULL;
 }
 
+static int
+unknown(const char *name, struct err *e)
+{
+	char shown[WORDS_SHOW];
+	const char *why = "is not an allowed program";
+
+	if (strchr(name, '/') != NULL)
+		why = "is a path: programs are named without directory";
+	else if (utf8_count(name, strlen(name)) != strlen(name))
+		why = "is not an allowed program: its name is not ASCII";
+	return err_set(e, VIV_REFUSED, "'%s' %s", words_show(shown, name), why);
+}
+
 int
 policy_check(const struct policy *p, const char *text, struct policy_argv *out, struct err *e)
 {
-	char shown[WORDS_SHOW];
 	const struct rule *r;
 	char **words;
 	int n, rc;
@@ -293,13 +308,7 @@ policy_check(const struct policy *p, const char *text, struct policy_argv *out, 
 	if (rc != 0)
 		return rc;
 	r = find_rule(p, words[0]);
-	if (r != NULL)
-		rc = rule_match(r, words, n, &out->argv, &out->argc, e);
-	else if (strchr(words[0], '/') != NULL)
-		rc = err_set(e, VIV_REFUSED, "'%s' is a path: programs are named without directory",
-		    words_show(shown, words[0]));
-	else
-		rc = err_set(e, VIV_REFUSED, "'%s' is not an allowed program", words_show(shown, words[0]));
+	rc = r != NULL ? rule_match(r, words, n, &out->argv, &out->argc, e) : unknown(words[0], e);
 	words_free(words);
 	if (rc == 0) {
 		out->fork = r->fork;
