@@ -352,3 +352,16 @@ guard() {
 	run viv-guard -h
 	[ "$status" -eq 0 ]
 }
+
+@test "guard: accepted texts have the words that a shell makes of them" {
+	n=0
+	while IFS=$'\t' read -r text _; do
+		[[ $text == rg* || $text == git* ]] && continue
+		n=$((n + 1))
+		text=$(printf '%b.' "$text")
+		want=$(sh -c "set -- ${text%.}; printf '<%s>' \"\$@\"")
+		got=$(viv-guard -J -c "${text%.}" | jq -j '.argv[] | "<\(.)>"')
+		[ "$got" = "$want" ] || { echo "$text: $got, not $want"; return 1; }
+	done < "$FIXTURE/harmless-commands.tsv"
+	[ "$n" -ge 50 ]
+}
