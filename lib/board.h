@@ -39,6 +39,14 @@ struct board {
 int board_load(struct board *b, const struct world *w, struct err *e);
 void board_free(struct board *b);
 
+/* The pure part: index text that b takes over. -VIV_CONFIG when it is damaged; what is
+ * wrong with single tasks is in b->trouble, one line each. */
+int board_parse(struct board *b, struct buf *text, struct err *e);
+
+/* Filling v by hand: rebuild the table, or add the last of v to it (v is the caller's). */
+void board_index(struct board *b);
+void board_add(struct board *b);
+
 /* Position by id, -1 when it is not on the board. */
 long board_find(const struct board *b, const char *id);
 
