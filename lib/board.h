@@ -76,4 +76,14 @@ void board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, s
  */
 char *board_cycle(const struct board *b, size_t i);
 
+/*
+ * Three-way merge of whole boards (each as board_parse or board_load made it): the
+ * text in *out, or -VIV_NO naming what both sides changed differently.
+ */
+int board_merge(const struct board *base, const struct board *mine, const struct board *theirs,
+    struct buf *out, struct err *e);
+
+/* Equal as JSON values, whatever the spelling; absent equals absent. */
+bool board_same(struct scan a, struct scan b);
+
 #endif
