@@ -24,11 +24,11 @@
 #include "post.h"
 #include "world.h"
 
-#define USAGE "viv-add [-nqJ] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
+#define USAGE "viv-add [-nqJ] [-C DIR] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
 	"[-M MODEL] [-t TIMEOUT] [-T TAG]... [-w DIR] [-I IDENTITY] [--not-before TIME] " \
 	"[--deadline TIME] [--max-attempts N] [--ok-exit N,...] " \
 	"[--review critic|human|model|jury] [--serial] [--keep-going] [TEXT | -] | " \
-	"viv-add -k|-x [-nq] ID..."
+	"viv-add -k|-x [-nq] [-C DIR] ID..."
 
 enum { TRIES = 8, PAUSE_MS = 100, REPORTS = 50 };
 

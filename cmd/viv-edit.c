@@ -24,7 +24,7 @@
 #include "slot.h"
 #include "world.h"
 
-#define USAGE "viv-edit [-nq]"
+#define USAGE "viv-edit [-nq] [-C DIR]"
 
 enum { TRIES = 8, PAUSE_MS = 100 };
 

@@ -28,7 +28,7 @@
 #include "utf8.h"
 #include "world.h"
 
-#define USAGE "viv-init [-nq] [-r DIR]... [-s] [DIR]"
+#define USAGE "viv-init [-nqs] [-r DIR]... [DIR]"
 
 enum { TOKEN_BYTES = 48, SMALL_FILE = 1 << 20 };
 
