@@ -66,11 +66,14 @@ words(const char *s, bool codes, const char *flag)
 	for (;;) {
 		size_t n = strcspn(s, ",");
 		char *word = mem_ndup(s, n);
+		bool ok = n > 0 && (!codes || num_int(word, 0, 255, &code));
 
-		if (n == 0 || (codes && !num_int(word, 0, 255, &code)))
-			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
 		json_push(list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
 		free(word);
+		if (!ok) {
+			cJSON_Delete(list);
+			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
+		}
 		if (s[n] == '\0')
 			return list;
 		s += n + 1;
