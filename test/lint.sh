@@ -5,6 +5,10 @@ cd "$(dirname "$0")/.." || exit 1
 bad=0
 fail() { printf 'lint: %s\n' "$*"; bad=1; }
 shopt -s nullglob
+mapfile -t c < <(git ls-files '*.[ch]')
+mapfile -t scripts < <(git ls-files '*.sh' 'test/*.bash' .ci/run contrib/completion)
+mapfile -t words < <(git ls-files lib cmd share contrib man test .ci Makefile)
+pages=(man/man?/*.[1-9])
 
 # Both compilers, warnings as errors, in build directories of their own.
 for cc in gcc clang; do
@@ -13,23 +17,20 @@ for cc in gcc clang; do
 	    fail "$cc has warnings"
 done
 
-# Text: no blanks at the end of a line, lines of at most 100 columns, tabs to indent.
-text=$(git ls-files '*.[ch]' '*.sh' '*.bash' '*.bats' 'man/*' Makefile .ci/run)
-for f in $text; do
-	grep -nHE '[[:blank:]]+$' "$f" && fail "blanks at the end of a line"
+# Text: no blanks at the end of a line, tabs to indent, C in at most 100 columns.
+grep -nHE '[[:blank:]]+$' "${words[@]}" && fail "blanks at the end of a line"
+grep -nHE '^ {8}' "${c[@]}" && fail "spaces where a tab belongs"
+grep -nHwE 'TO''DO|FIX''ME|X''XX' "${words[@]}" && fail "unfinished work"
+for f in "${c[@]}"; do
+	expand -t 8 "$f" | grep -nE '^.{101}' | sed "s|:.*|: over 100 columns|;s|^|$f:|" | grep . && bad=1
 done
-for f in $(git ls-files "*.[ch]" "*.sh"); do
-	expand -t 8 "$f" | grep -nE "^.{101}" | sed "s|:.*|: over 100 columns|;s|^|$f:|" | grep . && bad=1
-done
-grep -nE '^ {8}' $(git ls-files '*.[ch]') /dev/null && fail "spaces where a tab belongs"
-grep -nwE 'TODO|FIXME|XXX' $(git ls-files lib cmd share contrib man) /dev/null && fail "unfinished work"
 
 # clang-format cannot keep hand-set columns of comments and tables: what is compared is
 # the words and the braces, so that spaces and braces are where .clang-format has them.
-words() { sed -E 's/^[[:blank:]]*\{$/<brace>/' | tr -s ' \t\n' '\n'; }
-for f in $(git ls-files '*.[ch]'); do
-	diff <(words <"$f") <(clang-format "$f" | words) >/dev/null ||
-	    fail "'$f': not the style of .clang-format"
+split() { sed -E 's/^[[:blank:]]*\{$/<brace>/' | tr -s ' \t\n' '\n'; }
+for f in "${c[@]}"; do
+	diff <(split <"$f") <(clang-format "$f" | split) | grep '^[<>]' &&
+	    fail "'$f': not the style of .clang-format (above: ours <, its >)"
 done
 
 # A header includes only headers to its left in the list.
@@ -41,32 +42,27 @@ for h in lib/*.h; do
 	*) fail "'$h' is not in test/headers.txt"; continue ;;
 	esac
 	left=${modules%%" $own "*}' '
-	for inc in $(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$h"); do
+	while read -r inc; do
 		case $left in
 		*" $inc "*) ;;
 		*) fail "'$h' includes '$inc.h', which is not to its left in test/headers.txt" ;;
 		esac
-	done
+	done < <(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$h")
 done
 
 # A command has a page and a test, and at most 300 lines.
-for c in cmd/*.c cmd/*.sh; do
-	name=${c##*/} name=${name%.*}
+for f in cmd/*.c cmd/*.sh; do
+	name=${f##*/} name=${name%.*}
 	[ -e "man/man1/$name.1" ] || fail "'$name' has no page"
 	[ -e "test/${name#viv-}.bats" ] || fail "'$name' has no test"
-	[ "$(wc -l <"$c")" -le 300 ] || fail "'$c' is longer than 300 lines"
+	[ "$(wc -l <"$f")" -le 300 ] || fail "'$f' is longer than 300 lines"
 done
 
-sh=$(git ls-files '*.sh' 'test/*.bash' '.ci/run' 'contrib/completion/*')
-# shellcheck disable=SC2086 # lists of names
-[ -z "$sh" ] || shellcheck -s bash -e SC2034,SC1091 $(echo "$sh" | xargs grep -lE '^#!/bin/bash|completion' ) \
-    $(git ls-files 'test/*.bash') || fail "shellcheck"
-posix=$(echo "$sh" | xargs grep -lE '^#!/bin/sh')
-# shellcheck disable=SC2086
-[ -z "$posix" ] || shellcheck -s sh $posix || fail "shellcheck"
-
-pages=(man/man?/*.[1-9])
-if [ ${#pages[@]} -gt 0 ]; then
-	mandoc -Tlint -W warning "${pages[@]}" || fail "mandoc"
-fi
+# SC1091: sourced files are checked by themselves; SC2034, SC212x: for who sources them.
+for f in "${scripts[@]}"; do
+	shell=bash
+	head -n 1 "$f" | grep -q '^#!/bin/sh' && shell="sh"
+	shellcheck -s $shell -e SC1091,SC2034,SC2119,SC2120 "$f" || fail "shellcheck"
+done
+[ ${#pages[@]} -eq 0 ] || mandoc -Tlint -W warning "${pages[@]}" || fail "mandoc"
 exit $bad
