@@ -16,7 +16,7 @@ BIN ?= bin
 
 # Asked when first needed: on a new system pkg-config comes with `make deps`.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
-LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)))$(LIBS)
+LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings
 HARD = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE

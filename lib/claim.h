@@ -1,5 +1,6 @@
 /*
- * claim: choosing what to run next, and taking it. lib/claim.c opens with the protocol.
+ * claim: may this task be taken now, and taking it. lib/claim.c opens with the protocol;
+ * lib/choose.c decides which task to try.
  */
 #ifndef VIV_CLAIM_H
 #define VIV_CLAIM_H
@@ -17,51 +18,50 @@
 
 /* Who claims, and which tasks it wants. Strings are borrowed; NULL: any. */
 struct claim_want {
-	struct slot_owner owner;
+	struct slot_owner owner;	/* timeout_s is set from each task */
 	const char *tag, *mode;		/* mode: "local" or "llm" */
-	const char *only;		/* one id */
 };
 
 /* Why a task is not claimed now, in the order in which they are asked. */
 enum claim_gate {
-	CLAIM_READY, CLAIM_DONE, CLAIM_DEAD, CLAIM_REVIEW, CLAIM_OTHER_IDENTITY, CLAIM_FILTERED,
-	CLAIM_NOT_YET, CLAIM_WAITS, CLAIM_BLOCKED, CLAIM_HELD, CLAIM_SERIAL
+	CLAIM_READY,
+	CLAIM_DONE,		/* approved, ready_for_merge */
+	CLAIM_DEAD,		/* failed; viv-add -k revives it */
+	CLAIM_REVIEW,		/* a person or a jury thinks about it */
+	CLAIM_OTHER,		/* bound to another identity, or filtered out */
+	CLAIM_NOT_YET,		/* not_before, back-off */
+	CLAIM_WAITS,		/* for a dependency that may still come */
+	CLAIM_BLOCKED		/* by a dependency that is dead, unknown or cyclic */
 };
-
-struct claimer {
-	const struct world *w;
-	struct claim_want want;
-	struct board board;
-	struct log log;
-	struct fold fold;
-	struct choice *choice;		/* one a task of the board, private */
-	size_t *heap, nheap;		/* positions that look ready, best first */
-	size_t *later, nlater;		/* held, not yet: asked again at each look */
-	size_t nwaiting;		/* waits for a dependency that may still come */
-};
-
-int claim_open(struct claimer *c, const struct world *w, const struct claim_want *want, bool cache,
-    struct err *e);
-void claim_close(struct claimer *c);
-
-/* Read what is new on the board and in the log; retry what was held. */
-int claim_look(struct claimer *c, struct err *e);
 
 /*
- * Take the next task: 0 with *line_out (the task line: the caller deletes) and
- * *hold_out (slot_hold_free), -VIV_NO when nothing is runnable now, or an error.
- * *soon_out (may be NULL): seconds until something becomes due, or -1.
+ * Gate of task i as board and log say; want NULL: whoever asks. *on_out (may be NULL)
+ * is the dependency it waits for or is blocked by, borrowed from the task.
  */
-int claim_next(struct claimer *c, cJSON **line_out, struct slot_hold *hold_out, double *soon_out,
+enum claim_gate claim_gate(const struct board *b, const struct fold *f, size_t i,
+    const struct claim_want *want, double now, const char **on_out);
+
+/* What became of an attempt to take a task. */
+enum claim_taken {
+	CLAIM_TAKEN,
+	CLAIM_HELD,		/* by somebody who lives, or another was faster: later */
+	CLAIM_SERIAL,		/* another parallel_safe:false task runs */
+	CLAIM_CHANGED		/* its state has changed: ask the gate again, now */
+};
+
+/*
+ * Try to take task i, which the gate let through. On CLAIM_TAKEN *line_out is the task
+ * line (the caller deletes) and *hold_out the claim. Negative: an error. Reads the log
+ * to its end (fold follows) after winning.
+ */
+int claim_take(const struct world *w, const struct board *b, struct log *l, struct fold *f, size_t i,
+    const struct claim_want *want, double now, cJSON **line_out, struct slot_hold *hold_out,
     struct err *e);
 
-/* Is anything left that could become runnable without a person (held by others,
- * not before, waiting for those)? */
-bool claim_pending(const struct claimer *c);
+/* Give up the _serial slot that a claim on (id, generation) took, if it did. */
+void claim_serial_done(const struct world *w, const char *id, int64_t generation);
 
-/* Gate of one task as the log and the board say, without claiming; *why (may be
- * NULL) gets one line for people that names the file behind it (caller frees). */
-enum claim_gate claim_gate(const struct world *w, const struct board *b, const struct fold *f, size_t i,
-    char **why);
+/* Who holds the task now (SLOT_CLAIM and not dead), for status: true and *out. */
+bool claim_holder(const struct world *w, const struct fold *f, const char *id, struct slot *out);
 
 #endif

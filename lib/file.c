@@ -64,6 +64,24 @@ file_read(int dir, const char *name, size_t max, struct buf *out, struct err *e)
 }
 
 int
+file_read_at(int dir, const char *name, off_t offset, size_t n, struct buf *out, struct err *e)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	ssize_t got;
+
+	if (fd < 0)
+		return err_sys(e, VIV_IO, "cannot open '%s'", name);
+	buf_reserve(out, n);
+	got = pread(fd, out->p + out->len, n, offset);
+	close(fd);
+	if (got != (ssize_t)n)
+		return err_set(e, VIV_IO, "'%s' is shorter than it was", name);
+	out->len += n;
+	out->p[out->len] = '\0';
+	return 0;
+}
+
+int
 file_write(int fd, const void *p, size_t n, const char *name, struct err *e)
 {
 	const char *s = p;

@@ -17,6 +17,9 @@
  * -VIV_CONFIG when over max bytes or not a regular file; -VIV_IO otherwise. */
 int file_read(int dir, const char *name, size_t max, struct buf *out, struct err *e);
 
+/* Append n bytes from offset on to *out: 0, or -VIV_IO when they are not there. */
+int file_read_at(int dir, const char *name, off_t offset, size_t n, struct buf *out, struct err *e);
+
 /* Replace or create durably: temp file beside it, fsync, rename, fsync directory. */
 int file_replace(int dir, const char *name, const void *p, size_t n, mode_t mode, struct err *e);
 

@@ -33,6 +33,7 @@ struct fold {
 	size_t cap, n;
 	char **names;		/* segment names */
 	size_t nnames;
+	uint64_t cached;	/* log bytes that the cache file stands for */
 	void (*changed)(struct fold_task *t, void *arg); /* or NULL: called after each line */
 	void *arg;
 };
@@ -44,6 +45,12 @@ struct fold {
 int fold_read(struct fold *f, struct log *l, bool cache, struct err *e);
 struct fold_task *fold_get(const struct fold *f, const char *id);	/* or NULL */
 void fold_free(struct fold *f);
+
+/* For fold_cache.c: find or make a task's record; index of a segment's name; the file. */
+struct fold_task *fold_add(struct fold *f, const char *id);
+uint32_t fold_segment(struct fold *f, const char *name);
+void fold_cache_load(struct fold *f, struct log *l);
+void fold_cache_save(const struct fold *f, const struct log *l);
 
 /* The line that made the state (caller deletes), or NULL. */
 cJSON *fold_event(const struct fold *f, const struct log *l, const struct fold_task *t);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 #include <cjson/cJSON.h>
 
 #include "buf.h"
@@ -50,7 +51,8 @@ struct log {
 	bool dirty;		/* appended and not yet synced */
 	struct log_segment *seg;
 	size_t nseg;
-	struct log_end *ended;	/* chains to remove after the next sync */
+	struct timespec dir_mtime; /* of meta/audit when seg was made */
+	struct log_chain *ended; /* chains to remove after the next sync */
 	size_t nended;
 };
 
@@ -65,7 +67,13 @@ void log_close(struct log *l);
 int log_read(struct log *l, log_fn *fn, void *arg, struct err *e);
 int log_skip(struct log *l, struct err *e);
 
-/* The segments, oldest first; the caller frees each name and the array. */
+/* For the fold's cache: know the segments without reading; bytes read so far; start over. */
+void log_segments_fresh(struct log *l);
+uint64_t log_position(const struct log *l);
+void log_rewind(struct log *l);
+
+/* The segments, oldest first, this host's open one last of its own; the caller frees
+ * each name and the array. */
 int log_segments(const struct world *w, char ***names_out, size_t *n_out, struct err *e);
 
 /*
@@ -73,33 +81,29 @@ int log_segments(const struct world *w, char ***names_out, size_t *n_out, struct
  * under the lock. Not yet durable: log_sync. A torn tail is first set aside in
  * execution_log.torn. -VIV_IO leaves the file as it was.
  */
-int log_append(struct log *l, cJSON **events, size_t n, struct err *e);
+int log_append(struct log *l, cJSON *const *events, size_t n, struct err *e);
 
-/* Make durable what was appended, then remove the chains of ended attempts. */
+/*
+ * The same for events of which the last is the final one of (id, generation), unless
+ * the log has it already: 1 then. Looks at what was added after the mark.
+ */
+struct log_mark {
+	ino_t ino;
+	off_t offset;
+};
+int log_mark(struct log *l, struct log_mark *out, struct err *e);	/* the end as it is now */
+struct log_mark log_read_mark(const struct log *l);	/* where log_read stands in this host's segment */
+int log_append_once(struct log *l, cJSON *const *events, size_t n, const char *id, int64_t generation,
+    struct log_mark since, struct err *e);
+
+/* Make durable what was appended, then remove the chains of log_ended. */
 int log_sync(struct log *l, struct err *e);
+void log_ended(struct log *l, const char *id, int64_t slot);
+
+/* Rename the segment this host appends to execution_log.N.jsonl when it has lines. */
+int log_rotate(struct log *l, struct err *e);
 
 /* A new event: task_id, resident_id, worker_id, status, timestamp, generation. */
 cJSON *log_event(const char *task_id, const char *resident, const char *status, int64_t generation);
-
-/*
- * Commit a task line's events: fenced by its claim's slot, appended, line marked
- * "committed" and its "events" removed; a lost claim sets "status" to "lost".
- * 0: committed or nothing to commit; -VIV_REFUSED: no claim, or lost (the line says so);
- * -VIV_IO, -VIV_TEMPFAIL: nothing was recorded, stop. Durable after log_sync.
- */
-int log_commit(struct log *l, cJSON *line, struct err *e);
-
-/*
- * A decision from outside an attempt (kick, withdraw, approve): takes the next slot
- * after the task's chain, logs event as its generation, syncs, removes the chain.
- * event: status and more, no task_id needed. base: last generation in the log.
- * -VIV_REFUSED when the task is held.
- */
-int log_decide(struct log *l, const char *id, const char *who, int64_t base, cJSON *event,
-    struct err *e);
-
-/* A free or done slot whose event a crash kept out of the log: append it (once), then
- * remove the chain. 1 when it was missing. */
-int log_repair(struct log *l, const char *id, int64_t number, struct err *e);
 
 #endif

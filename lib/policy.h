@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "buf.h"
 #include "err.h"
 #include "world.h"
 
@@ -58,5 +59,8 @@ int policy_workdir(const struct policy *p, const struct world *w, const char *di
 int policy_examples(const struct policy *p,
     void (*report)(const char *program, const char *example, bool want, bool got, const char *why,
 	void *arg), void *arg);
+
+/* Append what is allowed, a paragraph a program, for people. */
+void policy_describe(const struct policy *p, struct buf *out);
 
 #endif

@@ -23,17 +23,17 @@ struct proc_spec {
 	const char *path;		/* absolute path of the program */
 	char *const *argv;		/* argv[0] as the user wrote it */
 	char *const *env;
-	const char *cwd;		/* absolute */
+	const char *cwd;		/* absolute; NULL: ours */
 	const struct sandbox *box;	/* NULL: none */
-	double timeout_s;		/* wall time, > 0 */
+	double timeout_s;		/* then SIGTERM, 1 s later SIGKILL; 0: none */
 	int64_t deadline_boot_ns;	/* 0, or CLOCK_BOOTTIME after which it must neither start
 					 * nor run (the lease): checked by the child itself after it
-					 * has armed its own ITIMER_REAL, so that a stopped parent
-					 * cannot let it outlive the claim */
+					 * has armed its own ITIMER_REAL, and kept by the reaper, so
+					 * that a stopped parent cannot let it outlive the claim */
 	size_t max_output;		/* bytes kept of each stream; the rest is counted and hashed */
 	size_t max_total;		/* bytes of both streams after which it is killed, 0: 1 GiB */
 	bool echo;			/* pass output on to our own stdout and stderr as well (viv-sandbox) */
-	bool inherit;			/* no capture: the child has our own stdin, stdout, stderr */
+	bool keep_stdin;		/* it reads our standard input */
 };
 
 struct proc_stream {
@@ -48,7 +48,8 @@ enum proc_why { PROC_EXITED, PROC_SIGNALED, PROC_TIMED_OUT, PROC_CANCELLED, PROC
 struct proc {
 	/* results, valid once proc_done() */
 	enum proc_why why;
-	int exit_code;			/* PROC_EXITED; 126 or 127 with PROC_NOT_STARTED */
+	int exit_code;			/* the command's; with PROC_NOT_STARTED 127 (no such program),
+					 * 126 (cannot be run), 124 (deadline over) or 77 (no sandbox) */
 	int term_signal;		/* when a signal ended it, else 0 */
 	char problem[160];		/* PROC_NOT_STARTED: which step failed and why */
 	struct proc_stream out, err;
@@ -57,18 +58,21 @@ struct proc {
 
 	/* private to proc.c */
 	pid_t pid;
-	int fds[3];			/* pidfd, stdout, stderr */
-	int64_t started_ns, kill_ns, term_ns;
+	int fds[3];			/* pidfd, stdout, stderr; -1: closed */
+	int64_t started_ns, term_ns, kill_ns;	/* CLOCK_BOOTTIME, 0: never */
 	int phase;
 	void *hash[2];
 	struct proc_spec spec;		/* path, argv, env are only used while starting */
 };
 
-/* Start; 0 or -code (then nothing runs). *p must stay where it is until proc_free. */
+/* Start; 0 or -VIV_IO (no descriptors or processes left; nothing runs). A program
+ * that cannot be run is 0 and proc_done() at once, with PROC_NOT_STARTED. *p must
+ * stay where it is until proc_free, which is due in either case. */
 int proc_start(struct proc *p, const struct proc_spec *spec, struct err *e);
 
 /* Poll loop: at most 3 entries a proc are filled in (returns how many), and the
- * loop's timeout is lowered to what is due next. */
+ * loop's timeout (-1: none) is lowered to what is due next. */
+enum { PROC_POLLFDS = 3 };
 int proc_poll(struct proc *p, struct pollfd *fds, int *timeout_ms);
 
 /* After poll(2), whatever it said: read, kill what is late, reap. */
@@ -77,6 +81,8 @@ bool proc_done(const struct proc *p);
 
 /* Ask it to end: SIGTERM to the group, SIGKILL after grace_ms (0: at once). */
 void proc_cancel(struct proc *p, long grace_ms);
+
+/* Free; what still runs is killed and reaped first. */
 void proc_free(struct proc *p);
 
 /* Run one to its end (viv-sandbox, tests). */

@@ -410,10 +410,14 @@ slot_remove(const struct world *w, const char *id, int64_t number)
 }
 
 void
-slot_remove_chain(const struct world *w, const char *id, int64_t from, int64_t to)
+slot_remove_chain(const struct world *w, const char *id, int64_t number)
 {
-	/* Below from nothing is left unless a removal was cut short: then doctor finds it. */
-	for (int64_t n = from; n <= to; n++)
+	int dir = slot_dir(w, NULL);
+	int64_t n = number;
+
+	while (dir >= 0 && n > 1 && slot_exists(dir, id, n - 1))
+		n--;
+	for (; n <= number; n++)
 		slot_remove(w, id, n);
 }
 

@@ -75,7 +75,7 @@ int slot_put(const struct world *w, const char *id, int64_t number, int64_t prev
 void slot_remove(const struct world *w, const char *id, int64_t number);
 
 /* Remove the chain up to number, lowest slot first (its last line is durable). */
-void slot_remove_chain(const struct world *w, const char *id, int64_t from, int64_t to);
+void slot_remove_chain(const struct world *w, const char *id, int64_t number);
 
 /* May somebody else take over? The observation is kept below .cache/seen. */
 enum slot_verdict slot_judge(const struct world *w, const char *id, const struct slot *s);

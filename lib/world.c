@@ -75,10 +75,11 @@ identify_host(struct world *w)
 	else if (!first_line("/etc/machine-id", w->host, sizeof(w->host)) && uname(&u) == 0)
 		snprintf(w->host, sizeof(w->host), "%.64s", u.nodename);
 	for (char *p = w->host; *p != '\0'; p++)
-		if (!isalnum((unsigned char)*p) && strchr("._-", *p) == NULL)
+		if (!isalnum((unsigned char)*p) && *p != '-')
 			*p = '_';
-	if (w->host[0] == '\0' || w->host[0] == '.')
-		w->host[0] = '_';
+	/* Digits alone would read as the number of a rotated log. */
+	if (w->host[strspn(w->host, "0123456789")] == '\0')
+		memcpy(w->host, "host", sizeof("host"));
 	if (!first_line("/proc/sys/kernel/random/boot_id", w->boot_id, sizeof(w->boot_id)))
 		snprintf(w->boot_id, sizeof(w->boot_id), "unknown");
 }

@@ -1,0 +1,373 @@
+/*
+ * claim: taking a task. The protocol, whole:
+ *
+ *   A task's chain of slots (lib/slot.c) is its state of ownership; the highest slot
+ *   counts. Claiming, taking over, giving back and finishing are one act: create the
+ *   next slot, numbered 1 + the larger of the highest slot and the last generation in
+ *   the log. link(2) lets one process win. That number is the claim's generation, the
+ *   fencing token: to end attempt n one must create slot n+1, which fails for whoever
+ *   was overtaken, and a line of generation n changes nothing once n+1 has begun.
+ *
+ *   1. no chain, or the log already tells of it: create generation + 1;
+ *   2. a claim whose owner is alive: held;
+ *   3. a claim whose owner is dead, or silent for lease + margin: create the next;
+ *   4. a free or done slot: its event may have missed the log in a crash: append it,
+ *      remove the chain, look again;
+ *   5. after winning, look once more: the predecessor must still be there and nothing
+ *      above (slot_put), and the log must not have reached our generation or ended
+ *      the task meanwhile; else give the slot back. A process that slept between
+ *      looking and linking is stopped here.
+ *
+ *   A parallel_safe:false task must win the pseudo-task _serial as well, whose slot
+ *   names the claim it stands for and is free again when that claim has ended.
+ */
+#include "claim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "commit.h"
+#include "json.h"
+#include "rand.h"
+
+#define SERIAL "_serial"
+
+enum { LLM_TIMEOUT_S = 600, CYCLE_DEPTH = 10000 };
+
+/* --- may it be taken? --- */
+
+static bool
+has(char *const *list, const char *s)
+{
+	for (; list != NULL && *list != NULL; list++)
+		if (strcmp(*list, s) == 0)
+			return true;
+	return false;
+}
+
+static bool
+wanted(const struct task *t, const struct claim_want *want)
+{
+	const char *me = want->owner.identity;
+
+	if (t->identity != NULL && (me == NULL || strcmp(t->identity, me) != 0))
+		return false;
+	if (want->tag != NULL && !has(t->tags, want->tag))
+		return false;
+	return want->mode == NULL || (strcmp(want->mode, "local") == 0) == t->local;
+}
+
+static enum claim_gate
+gate_dependencies(const struct board *b, const struct fold *f, size_t i, const char **on_out)
+{
+	enum claim_gate g = CLAIM_READY;
+
+	for (char **d = b->v[i].deps; d != NULL && *d != NULL; d++) {
+		const struct fold_task *t = fold_get(f, *d);
+		long at;
+
+		if (fold_done(t))
+			continue;
+		at = board_find(b, *d);
+		if (fold_dead(t) || at < 0 || (size_t)at == i) {
+			*on_out = *d;
+			return CLAIM_BLOCKED;
+		}
+		if (g == CLAIM_READY)
+			*on_out = *d;
+		g = CLAIM_WAITS;
+	}
+	return g;
+}
+
+enum claim_gate
+claim_gate(const struct board *b, const struct fold *f, size_t i, const struct claim_want *want,
+    double now, const char **on_out)
+{
+	const struct task *t = &b->v[i];
+	const struct fold_task *s = fold_get(f, t->id);
+	const char *on = NULL;
+	enum claim_gate g;
+
+	if (on_out != NULL)
+		*on_out = NULL;
+	if (fold_done(s))
+		return CLAIM_DONE;
+	if (fold_dead(s))
+		return CLAIM_DEAD;
+	if (!fold_runnable(s))
+		return CLAIM_REVIEW;
+	if (want != NULL && !wanted(t, want))
+		return CLAIM_OTHER;
+	g = gate_dependencies(b, f, i, &on);
+	if (on_out != NULL)
+		*on_out = on;
+	if (g != CLAIM_READY)
+		return g;
+	if (t->not_before > now || (s != NULL && s->not_before > now))
+		return CLAIM_NOT_YET;
+	return CLAIM_READY;
+}
+
+bool
+claim_holder(const struct world *w, const struct fold *f, const char *id, struct slot *out)
+{
+	const struct fold_task *t = fold_get(f, id);
+
+	return slot_last(w, id, t != NULL ? t->generation : 0, out, NULL) == 0 &&
+	    out->kind == SLOT_CLAIM && slot_judge(w, id, out) == SLOT_HELD;
+}
+
+/* --- the one that must run alone --- */
+
+/* Does the claim that the _serial slot stands for still run? */
+static bool
+serial_busy(const struct world *w, const struct fold *f, int64_t number)
+{
+	cJSON *event = slot_event(w, SERIAL, number);
+	const char *id = json_str(event, "task_id");
+	int64_t generation = (int64_t)json_num(event, "generation", 0);
+	const struct fold_task *t = id != NULL ? fold_get(f, id) : NULL;
+	bool busy = false;
+	struct slot s;
+
+	if (id != NULL && (t == NULL || t->generation < generation ||
+	    (t->generation == generation && !t->final)))
+		busy = slot_mine(w, id, generation, json_str(event, "token"), NULL) == 0 &&
+		    slot_read(w, id, generation, &s, NULL) == 0 && slot_judge(w, id, &s) == SLOT_HELD;
+	cJSON_Delete(event);
+	return busy;
+}
+
+/* Take _serial for the claim (id, generation, token): 0, -VIV_REFUSED when it is busy. */
+static int
+serial_take(const struct world *w, const struct fold *f, const char *id, int64_t generation,
+    const char *token, const struct slot_owner *o, struct err *e)
+{
+	char own[33];
+	struct slot s;
+	cJSON *stands_for;
+	int rc = slot_scan(w, SERIAL, &s, e);
+
+	if (rc != 0)
+		return rc;
+	if (s.kind == SLOT_CLAIM && serial_busy(w, f, s.number))
+		return err_set(e, VIV_REFUSED, "another task that must run alone is running");
+	stands_for = json_new();
+	json_set_str(stands_for, "task_id", id);
+	json_set_num(stands_for, "generation", (double)generation);
+	json_set_str(stands_for, "token", token);
+	rand_hex(own, 16);
+	rc = slot_put(w, SERIAL, s.number + 1, s.number, SLOT_CLAIM, own, o, stands_for, e);
+	cJSON_Delete(stands_for);
+	if (rc == 0 && s.number > 0)
+		slot_remove_chain(w, SERIAL, s.number);
+	return rc;
+}
+
+void
+claim_serial_done(const struct world *w, const char *id, int64_t generation)
+{
+	struct slot s;
+	cJSON *event;
+	const char *who;
+
+	if (slot_scan(w, SERIAL, &s, NULL) != 0 || s.kind != SLOT_CLAIM)
+		return;
+	event = slot_event(w, SERIAL, s.number);
+	who = json_str(event, "task_id");
+	if (who != NULL && strcmp(who, id) == 0 && (int64_t)json_num(event, "generation", 0) == generation)
+		slot_remove_chain(w, SERIAL, s.number);
+	cJSON_Delete(event);
+}
+
+/* --- taking --- */
+
+struct win {
+	int64_t number;
+	char token[33];
+	const char *took_over;		/* NULL, "dead", "expired" */
+};
+
+static double
+timeout_of(const cJSON *task)
+{
+	return json_num(task, "timeout", task_is_local(task) ? TASK_TIMEOUT_S : LLM_TIMEOUT_S);
+}
+
+/* Steps 1 to 4: CLAIM_TAKEN when slot win->number is ours. */
+static int
+win_slot(const struct world *w, struct log *l, const struct fold_task *t, const char *id,
+    const struct slot_owner *o, struct win *win, struct err *e)
+{
+	int64_t base = t != NULL ? t->generation : 0, prev = 0;
+	enum slot_verdict v;
+	struct slot s;
+	int rc = slot_last(w, id, base, &s, e);
+
+	if (rc != 0)
+		return rc;
+	win->took_over = NULL;
+	win->number = base + 1;
+	if (s.kind == SLOT_CLAIM) {
+		v = slot_judge(w, id, &s);
+		if (v == SLOT_HELD)
+			return CLAIM_HELD;
+		win->took_over = v == SLOT_DEAD ? "dead" : "expired";
+	}
+	if (s.kind == SLOT_FREE || s.kind == SLOT_DONE) {
+		rc = commit_repair(l, id, s.number, log_read_mark(l), e);
+		return rc < 0 ? rc : CLAIM_CHANGED;
+	}
+	if (s.kind != SLOT_NONE) {
+		prev = s.number;
+		win->number = s.number + 1;
+	}
+	rand_hex(win->token, 16);
+	rc = slot_put(w, id, win->number, prev, SLOT_CLAIM, win->token, o, NULL, e);
+	if (rc == -VIV_REFUSED) {
+		/* Somebody was faster, or a slot above is left from a crash: see it all. */
+		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM && s.number > win->number &&
+		    slot_judge(w, id, &s) != SLOT_HELD)
+			slot_remove_chain(w, id, s.number);
+		return CLAIM_HELD;
+	}
+	return rc != 0 ? rc : CLAIM_TAKEN;
+}
+
+static void
+add_claim(cJSON *line, const struct win *win, const struct slot_owner *o, int attempt, double now)
+{
+	cJSON *c = json_new();
+	char text[CLOCK_TEXT];
+
+	clock_utc(now, text);
+	json_set_str(c, "resident_id", o->resident);
+	if (o->identity != NULL)
+		json_set_str(c, "identity_id", o->identity);
+	json_set_str(c, "token", win->token);
+	json_set_num(c, "generation", (double)win->number);
+	json_set_num(c, "attempt", attempt);
+	json_set_str(c, "started_at", text);
+	json_set(line, "claim", c);
+}
+
+static void
+add_event(cJSON *line, cJSON *event, const char *status)
+{
+	if (json_arr(line, "events") == NULL)
+		json_set(line, "events", json_list());
+	json_set_str(event, "status", status);
+	json_push(json_arr(line, "events"), event);
+	json_set_str(line, "status", status);
+}
+
+static void
+add_end(cJSON *line, const char *reason)
+{
+	cJSON *ev = json_new();
+
+	json_set_str(ev, "reason", reason);
+	json_set_bool(ev, "final", true);
+	add_event(line, ev, "failed");
+	json_set_str(line, "reason", reason);
+}
+
+/* What the attempt before this one left for it to learn from. */
+static void
+add_previous(cJSON *line, const struct fold *f, const struct log *l, const struct fold_task *t)
+{
+	static const char *const member[] = {"status", "reason", "attempt", "errors", "review_verdict",
+	    "review_issues", "review_suggestions"};
+	cJSON *ev, *prev;
+
+	if (t == NULL || t->status != TASK_REQUEUE || (ev = fold_event(f, l, t)) == NULL)
+		return;
+	prev = json_new();
+	for (size_t i = 0; i < sizeof(member) / sizeof(member[0]); i++)
+		if (json_get(ev, member[i]) != NULL)
+			json_set(prev, member[i], cJSON_Duplicate(json_get(ev, member[i]), true));
+	json_set(line, "previous", prev);
+	cJSON_Delete(ev);
+}
+
+/* The task line of a won claim. task becomes the line. */
+static void
+make_line(cJSON *task, const struct board *b, const struct fold *f, const struct log *l, size_t i,
+    const struct win *win, const struct slot_owner *o, double now)
+{
+	const struct fold_task *t = fold_get(f, b->v[i].id);
+	int before = t != NULL ? t->attempts : 0;
+	int attempt = before + 1;
+	cJSON *ev;
+
+	/* A lease that ran out is not the task's fault. */
+	if (win->took_over != NULL && strcmp(win->took_over, "expired") == 0 && before > 0)
+		attempt = before;
+	json_del(task, "status");
+	if (t == NULL || !t->posted) {
+		ev = json_new();
+		json_set(ev, "task", cJSON_Duplicate(task, true));
+		json_set_num(ev, "generation", 0);
+		add_event(task, ev, "queued");
+	}
+	add_previous(task, f, l, t);
+	add_claim(task, win, o, attempt, now);
+	ev = json_new();
+	json_set_str(ev, "started_at", json_str(json_obj(task, "claim"), "started_at"));
+	json_set_num(ev, "attempt", attempt);
+	if (win->took_over != NULL)
+		json_set_str(ev, "took_over", win->took_over);
+	add_event(task, ev, "in_progress");
+	if (b->v[i].deadline > 0 && now > b->v[i].deadline)
+		add_end(task, "deadline passed");
+	else if (attempt > b->v[i].max_attempts)
+		add_end(task, "no attempt left");
+}
+
+/* Step 5, the log's part: is the claim still wanted? 0, or CLAIM_CHANGED. */
+static int
+confirm(struct log *l, struct fold *f, const char *id, int64_t number, struct err *e)
+{
+	const struct fold_task *t;
+	int rc = fold_read(f, l, false, e);
+
+	if (rc != 0)
+		return rc;
+	t = fold_get(f, id);
+	return (t != NULL && t->generation >= number) || !fold_runnable(t) ? CLAIM_CHANGED : 0;
+}
+
+int
+claim_take(const struct world *w, const struct board *b, struct log *l, struct fold *f, size_t i,
+    const struct claim_want *want, double now, cJSON **line_out, struct slot_hold *hold_out,
+    struct err *e)
+{
+	struct slot_owner o = want->owner;
+	const char *id = b->v[i].id;
+	cJSON *task = board_task(b, i);
+	struct win win;
+	int rc;
+
+	o.timeout_s = timeout_of(task);
+	rc = win_slot(w, l, fold_get(f, id), id, &o, &win, e);
+	if (rc != CLAIM_TAKEN) {
+		cJSON_Delete(task);
+		return rc;
+	}
+	rc = confirm(l, f, id, win.number, e);
+	if (rc == 0 && b->v[i].serial && (rc = serial_take(w, f, id, win.number, win.token, &o, e)) ==
+	    -VIV_REFUSED)
+		rc = CLAIM_SERIAL;
+	if (rc == 0 && (rc = slot_hold(hold_out, w, id, win.number, win.token, e)) == -VIV_REFUSED)
+		rc = CLAIM_HELD;
+	if (rc != 0) {
+		slot_remove(w, id, win.number);
+		cJSON_Delete(task);
+		return rc;
+	}
+	make_line(task, b, f, l, i, &win, &o, now);
+	*line_out = task;
+	return CLAIM_TAKEN;
+}
