@@ -24,14 +24,17 @@ struct board {
 	size_t n;
 	size_t *index;		/* hash table of 1 + position in v */
 	size_t cap;
-	struct stat seen;	/* the file as read: dev, ino, size, mtime */
+	unsigned char *mark;	/* what board_cycle has learned of each task */
+	char *trouble;		/* what was reported at the last load, or NULL */
+	struct stat seen;	/* the file as read: dev, ino, size, mtime, ctime */
 };
 
 /*
  * Read it when it changed: 1 when it was read, 0 when it is as it was. A parse
  * failure is tried again for a moment (an older system's writer truncates in place),
- * then -VIV_CONFIG with line and column. A task without a usable id is reported on
- * stderr once and skipped.
+ * then -VIV_CONFIG with line and column, and *b stays as it was. A task without a
+ * usable id, or whose id an earlier one has, is reported on stderr once and skipped;
+ * so b->n may be less than the file holds.
  */
 int board_load(struct board *b, const struct world *w, struct err *e);
 void board_free(struct board *b);
@@ -45,18 +48,23 @@ cJSON *board_task(const struct board *b, size_t i);
 /*
  * Change the file: board_begin takes the lock and loads; then one of the changes;
  * board_end drops the lock. The change writes nothing when the file was edited
- * underneath by somebody who takes no lock (-VIV_TEMPFAIL).
+ * underneath by somebody who takes no lock (-VIV_TEMPFAIL). Afterwards *b still holds
+ * what was there before: board_load reads the change. board_append keeps every byte
+ * that was there; it looks at no id (post_check does). board_replace takes the text
+ * of the whole file and refuses what board_load could not read. board_splice is
+ * board_append's pure part: the new text in *out, from text that passed board_load.
  */
 int board_begin(struct board *b, const struct world *w, struct lock *l, struct err *e);
 int board_append(struct board *b, const struct world *w, cJSON *const *tasks, size_t n, struct err *e);
 int board_replace(struct board *b, const struct world *w, const char *text, size_t n, struct err *e);
 void board_end(struct lock *l);
+void board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, struct buf *out);
 
 /*
- * First dependency trouble of task i: NULL when none, else a text for people
- * ("depends on 'x', which is unknown", "... is part of a cycle: a -> b -> a"); the
- * caller frees. Only what the board itself can tell; known(id, arg) says whether an
- * id that is not on the board exists elsewhere (the archive).
+ * Does task i wait for a cycle? NULL when not, else a text for people ("is part of a
+ * cycle: a -> b -> a", "waits for 'a', which is part of a cycle: ..."); the caller
+ * frees. Ids that are not on the board end a path. Asked for every task of a board it
+ * costs one walk over all dependencies.
  */
 char *board_cycle(const struct board *b, size_t i);
 

@@ -1,0 +1,427 @@
+/*
+ * board: world/mutable/queue.json, what was posted.
+ *
+ * The whole file is checked once by scan_check and then read in place: a task is a
+ * slice of the text, the few members that choosing needs, and an entry in a hash
+ * table by id. No tree is built for the file, so 100,000 tasks cost their own bytes
+ * and a few hundred more each.
+ *
+ * Readers take no lock: our own writers replace the file by rename. An older system
+ * truncates and rewrites it in place, so text that does not parse, a file that is
+ * not there and a file that changed while it was read are tried again for a moment
+ * before they count. Whoever edits by hand takes no lock either: before every
+ * replacement the file on disk must still be the one that was read.
+ *
+ * Adding is splicing: the new tasks, one a line, go in behind the last item of
+ * "tasks", and every byte that was there stays. What an empty board looks like is in
+ * board_splice. Falsy JSON (null, [], {}, 0, "") is an empty board, an item of
+ * "tasks" that is no object is passed over; anything else that is not the documented
+ * shape stops with 78 and is never replaced (reference core.md 1.2).
+ */
+#include "board.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "file.h"
+#include "json.h"
+
+enum {
+	TRIES = 16,
+	PAUSE_MS = 20,
+	TROUBLE_LINES = 10
+};
+
+/* --- the index --- */
+
+static uint64_t
+hash(const char *s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211u;
+	return h ^ h >> 32;
+}
+
+/* Where id is, or would be. */
+static size_t
+place(const struct board *b, const char *id)
+{
+	size_t i = (size_t)hash(id) & (b->cap - 1);
+
+	while (b->index[i] != 0 && strcmp(b->v[b->index[i] - 1].id, id) != 0)
+		i = (i + 1) & (b->cap - 1);
+	return i;
+}
+
+long
+board_find(const struct board *b, const char *id)
+{
+	return b->cap == 0 ? -1 : (long)b->index[place(b, id)] - 1;
+}
+
+static void
+index_add(struct board *b)
+{
+	if (b->n * 2 > b->cap) {
+		free(b->index);
+		b->cap = b->cap == 0 ? 64 : 2 * b->cap;
+		b->index = mem_zero(b->cap, sizeof(*b->index));
+		for (size_t i = 0; i < b->n; i++)
+			b->index[place(b, b->v[i].id)] = i + 1;
+	} else {
+		b->index[place(b, b->v[b->n - 1].id)] = b->n;
+	}
+}
+
+/* --- reading --- */
+
+static bool
+falsy(struct scan v)
+{
+	struct scan a, c;
+	size_t at = 0;
+
+	return v.kind == 'n' || v.kind == 'f' || (v.kind == '"' && v.len == 2) ||
+	    (v.kind == '0' && scan_number(v, 1) == 0) || (v.kind == '[' && !scan_item(v, &at, &a)) ||
+	    (v.kind == '{' && !scan_member(v, &at, &a, &c));
+}
+
+/* The value of "tasks" (kind NUL when absent): 0, or what is wrong with the shape. */
+static int
+tasks_of(const char *text, size_t n, struct scan *out, struct err *e)
+{
+	struct scan top = scan_text(text, n);
+
+	*out = (struct scan){top.p, 0, '\0'};
+	if (falsy(top))
+		return 0;
+	if (top.kind != '{')
+		return err_set(e, VIV_CONFIG, "the queue must be a JSON object");
+	*out = scan_get(top, "tasks");
+	if (out->kind != '\0' && out->kind != '[' && !falsy(*out))
+		return err_set(e, VIV_CONFIG, "'tasks' must be a list");
+	return 0;
+}
+
+/* What was wrong with single tasks: the first few lines, and how many there were. */
+struct trouble {
+	struct buf text;
+	size_t n;
+};
+
+static void
+trouble_add(struct trouble *t, size_t number, const char *what)
+{
+	if (t->n++ < TROUBLE_LINES)
+		buf_fmt(&t->text, "'%s': task %zu is passed over: %s\n", WORLD_QUEUE, number, what);
+}
+
+/* Say it, unless that is what the last load said. */
+static void
+trouble_say(struct board *b, struct trouble *t)
+{
+	char *p, *end;
+
+	if (t->n > TROUBLE_LINES)
+		buf_fmt(&t->text, "'%s': %zu tasks are passed over\n", WORLD_QUEUE, t->n);
+	if (t->n > 0 && (b->trouble == NULL || strcmp(b->trouble, t->text.p) != 0))
+		for (p = t->text.p; (end = strchr(p, '\n')) != NULL; p = end + 1)
+			err_warn("%.*s", (int)(end - p), p);
+	free(b->trouble);
+	b->trouble = t->n > 0 ? buf_take(&t->text) : NULL;
+	buf_free(&t->text);
+}
+
+static void
+read_tasks(struct board *b, struct scan tasks, struct trouble *t)
+{
+	size_t at = 0, number = 0, cap = 0;
+	struct scan item;
+	struct err e;
+
+	while (scan_item(tasks, &at, &item)) {
+		number++;
+		if (item.kind != '{')
+			continue;
+		if (b->n == cap) {
+			cap = cap == 0 ? 64 : 2 * cap;
+			b->v = mem_grow(b->v, cap, sizeof(*b->v));
+		}
+		if (task_read(&b->v[b->n], item, &e) != 0) {
+			trouble_add(t, number, e.msg);
+		} else if (board_find(b, b->v[b->n].id) >= 0) {
+			err_set(&e, VIV_CONFIG, "id '%s' is on the board already", b->v[b->n].id);
+			trouble_add(t, number, e.msg);
+			task_free(&b->v[b->n]);
+		} else {
+			b->n++;
+			index_add(b);
+		}
+	}
+	if (b->n < cap)
+		b->v = mem_grow(b->v, b->n, sizeof(*b->v));
+	b->mark = mem_zero(b->n, 1);
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	    a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	    a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static int
+look(const struct world *w, struct stat *st, struct err *e)
+{
+	if (fstatat(w->fd, WORLD_QUEUE, st, AT_SYMLINK_NOFOLLOW) != 0)
+		return err_sys(e, VIV_CONFIG, "cannot open '%s'", WORLD_QUEUE);
+	return 0;
+}
+
+/* The file as one consistent, well-formed text, or an error. */
+static int
+read_once(const struct world *w, struct buf *text, struct stat *st, struct scan *tasks, struct err *e)
+{
+	struct stat after;
+	int rc;
+
+	buf_clear(text);
+	rc = look(w, st, e);
+	if (rc == 0)
+		rc = file_read(w->fd, WORLD_QUEUE, BOARD_MAX, text, e);
+	if (rc == -VIV_NO)
+		rc = -VIV_CONFIG;
+	if (rc == 0)
+		rc = look(w, &after, e);
+	if (rc == 0 && !same_file(st, &after))
+		rc = err_set(e, VIV_TEMPFAIL, "'%s' changes all the time", WORLD_QUEUE);
+	if (rc == 0) {
+		rc = scan_check(text->p, text->len, e);
+		if (rc == 0)
+			rc = tasks_of(text->p, text->len, tasks, e);
+		if (rc != 0)
+			err_prefix(e, "'%s'", WORLD_QUEUE);
+	}
+	return rc;
+}
+
+int
+board_load(struct board *b, const struct world *w, struct err *e)
+{
+	struct trouble t = {0};
+	struct board new = {0};
+	struct scan tasks;
+	struct stat st;
+	int rc;
+
+	if (b->text.p != NULL && look(w, &st, e) == 0 && same_file(&st, &b->seen))
+		return 0;
+	for (int i = 0; (rc = read_once(w, &new.text, &new.seen, &tasks, e)) != 0; i++) {
+		if (i == TRIES || rc == -VIV_IO) {
+			buf_free(&new.text);
+			return rc;
+		}
+		clock_sleep_ms(PAUSE_MS);
+	}
+	read_tasks(&new, tasks, &t);
+	trouble_say(b, &t);
+	new.trouble = b->trouble;
+	b->trouble = NULL;
+	board_free(b);
+	*b = new;
+	return 1;
+}
+
+void
+board_free(struct board *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		task_free(&b->v[i]);
+	free(b->v);
+	free(b->index);
+	free(b->mark);
+	free(b->trouble);
+	buf_free(&b->text);
+	*b = (struct board){0};
+}
+
+cJSON *
+board_task(const struct board *b, size_t i)
+{
+	struct err e;
+	cJSON *t = json_parse(b->v[i].text.p, b->v[i].text.len, &e);
+
+	if (t == NULL)
+		err_exit(VIV_CONFIG, "'%s': task '%s': %s", WORLD_QUEUE, b->v[i].id, e.msg);
+	return t;
+}
+
+/* --- changing --- */
+
+int
+board_begin(struct board *b, const struct world *w, struct lock *l, struct err *e)
+{
+	int rc = lock_open(l, w->fd, WORLD_QUEUE_LOCK, e);
+
+	if (rc != 0)
+		return rc;
+	rc = lock_take(l, LOCK_WAIT_MS, e);
+	if (rc == 0)
+		rc = board_load(b, w, e);
+	if (rc < 0) {
+		lock_close(l);
+		return rc;
+	}
+	return 0;
+}
+
+void
+board_end(struct lock *l)
+{
+	lock_close(l);
+}
+
+/* The blanks before p on its line, when there is nothing else before it. */
+static size_t
+indent_of(const char *text, const char *p)
+{
+	size_t n = 0;
+
+	while (p > text && (p[-1] == ' ' || p[-1] == '\t')) {
+		p--;
+		n++;
+	}
+	return p > text && p[-1] == '\n' ? n : 0;
+}
+
+static void
+put_tasks(struct buf *out, cJSON *const *tasks, size_t n, const char *indent, size_t width)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_str(out, i > 0 ? ",\n" : "\n");
+		buf_add(out, indent, width);
+		json_print(out, tasks[i]);
+	}
+}
+
+static void
+put_list(struct buf *out, cJSON *const *tasks, size_t n)
+{
+	buf_char(out, '[');
+	put_tasks(out, tasks, n, "    ", n > 0 ? 4 : 0);
+	buf_str(out, n > 0 ? "\n  ]" : "]");
+}
+
+/* Behind the last item of a list that has some. */
+static void
+put_behind(struct buf *out, const char *text, const char *end, struct scan list, cJSON *const *tasks,
+    size_t n)
+{
+	struct scan first = {0}, last = {0}, item;
+	size_t at = 0, width;
+	const char *tail, *indent;
+
+	while (scan_item(list, &at, &item)) {
+		if (first.p == NULL)
+			first = item;
+		last = item;
+	}
+	tail = last.p + last.len;
+	width = indent_of(text, first.p);
+	indent = first.p - width;
+	if (width == 0) {
+		indent = "    ";
+		width = 4;
+	}
+	buf_add(out, text, (size_t)(tail - text));
+	buf_char(out, ',');
+	put_tasks(out, tasks, n, indent, width);
+	if (memchr(tail, '\n', (size_t)(list.p + list.len - tail)) == NULL)
+		buf_str(out, "\n  ");
+	buf_add(out, tail, (size_t)(end - tail));
+}
+
+void
+board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, struct buf *out)
+{
+	struct scan top = scan_text(text, len), list = {0}, item, value;
+	const char *end = text + len;
+	size_t at = 0;
+
+	if (top.kind == '{')
+		list = scan_get(top, "tasks");
+	if (top.kind != '{' || !scan_member(top, &at, &item, &value)) {
+		buf_str(out, "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n"
+		    "  \"tasks\": ");
+		put_list(out, tasks, n);
+		buf_str(out, ",\n  \"completed\": [],\n  \"failed\": []\n}\n");
+		return;
+	}
+	at = 0;
+	if (list.kind == '[' && scan_item(list, &at, &item)) {
+		put_behind(out, text, end, list, tasks, n);
+	} else if (list.kind != '\0') {
+		buf_add(out, text, (size_t)(list.p - text));
+		put_list(out, tasks, n);
+		buf_add(out, list.p + list.len, (size_t)(end - list.p) - list.len);
+	} else {
+		buf_add(out, text, (size_t)(top.p - text) + 1);
+		buf_str(out, "\n  \"tasks\": ");
+		put_list(out, tasks, n);
+		buf_char(out, ',');
+		buf_add(out, top.p + 1, (size_t)(end - top.p) - 1);
+	}
+}
+
+/* The last look before the rename: a moment remains in which an editor could lose. */
+static int
+replace(struct board *b, const struct world *w, const struct buf *text, struct err *e)
+{
+	struct stat now;
+	int rc;
+
+	if (text->len > BOARD_MAX)
+		return err_set(e, VIV_CONFIG, "'%s' would be larger than %d bytes", WORLD_QUEUE, BOARD_MAX);
+	rc = look(w, &now, e);
+	if (rc != 0)
+		return rc;
+	if (!same_file(&now, &b->seen))
+		return err_set(e, VIV_TEMPFAIL, "'%s' was changed by another program, try again", WORLD_QUEUE);
+	return file_replace(w->fd, WORLD_QUEUE, text->p, text->len, b->seen.st_mode & 0777, e);
+}
+
+int
+board_append(struct board *b, const struct world *w, cJSON *const *tasks, size_t n, struct err *e)
+{
+	struct buf text = {0};
+	int rc;
+
+	buf_reserve(&text, b->text.len + n * 256);
+	board_splice(b->text.p, b->text.len, tasks, n, &text);
+	rc = replace(b, w, &text, e);
+	buf_free(&text);
+	return rc;
+}
+
+int
+board_replace(struct board *b, const struct world *w, const char *text, size_t n, struct err *e)
+{
+	struct buf copy = {0};
+	struct scan tasks;
+	int rc = scan_check(text, n, e);
+
+	if (rc == 0)
+		rc = tasks_of(text, n, &tasks, e);
+	if (rc == 0) {
+		buf_add(&copy, text, n);
+		rc = replace(b, w, &copy, e);
+		buf_free(&copy);
+	}
+	return rc;
+}
