@@ -18,7 +18,8 @@ BIN ?= bin
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes \
-	-Wmissing-prototypes -Wwrite-strings
+	-Wmissing-prototypes -Wwrite-strings \
+	$(if $(findstring clang,$(CC)),-Wno-format-nonliteral)
 HARD = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 ALLCFLAGS = -std=c11 $(WARN) $(HARD) -D_GNU_SOURCE -DVIV_VERSION='"$(VERSION)"' -Ilib \
 	$(PKG_CFLAGS) -MMD -MP $(CFLAGS)
