@@ -73,7 +73,7 @@ fuzz: deps ## run each fuzzer for FUZZ_S seconds (20)
 
 bench: deps ## measure against other runners on this machine
 	@sh contrib/deps.sh bench
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s all tests
 	@test/bench.sh
 
 soak: deps ## kill residents at random for SOAK_S seconds (60), then check the world
