@@ -7,6 +7,7 @@ have() {
 	case $1 in
 	ripgrep) set -- rg ;;
 	task-spooler) set -- tsp ;;
+	procps) set -- ps ;;
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
 	libcjson-dev) pkg-config --exists libcjson 2>/dev/null; return ;;
 	libseccomp-dev) pkg-config --exists libseccomp 2>/dev/null; return ;;
@@ -49,7 +50,8 @@ for set in "$@"; do
 	build)
 		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev ;;
 	test)
-		install_missing bats parallel strace ripgrep git shellcheck mandoc clang clang-format
+		install_missing bats parallel strace ripgrep git procps shellcheck mandoc clang \
+		    clang-format
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
 	bench)

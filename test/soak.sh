@@ -11,6 +11,7 @@ fail() { echo "soak: $*"; echo "soak: the world is kept in $tmp"; exit 1; }
 viv-init -q "$VIV_ROOT" || exit 1
 
 resident() {
+	# shellcheck disable=SC2016 # that is for the inner shell
 	exec setsid bash -c 'viv-claim -e -r "$1" | viv-log | viv-guard | viv-cycle -j 2 | viv-log |
 	    viv-review | viv-log | viv-release >/dev/null' - "$1" 2>>"$tmp/stderr"
 }
@@ -36,9 +37,8 @@ while ((SECONDS < end)); do
 			pids[i]=$!
 		fi
 	done
-	for ((n = 0; n < 20; n++)); do
-		printf '{"id":"s%d","command":"echo %d","mode":"local","max_attempts":1000}\n' "$posted" "$posted"
-		posted=$((posted + 1))
+	for ((n = posted; n < posted + 20; n++)); do
+		printf '{"id":"s%d","command":"echo %d","mode":"local","max_attempts":1000}\n' "$n" "$n"
 	done | viv-add -q >/dev/null || fail "cannot post"
 	posted=$((posted + 20))
 	sleep "0.$((RANDOM % 5 + 1))"
@@ -51,7 +51,7 @@ done
 wait 2>/dev/null
 
 viv-doctor -r >/dev/null || viv-doctor || fail "the world is not whole"
-resident last || fail "the last resident failed"
+(resident last) || fail "the last resident failed"
 viv-log -V || fail "the log does not verify"
 done=$(viv-status -J | jq '[.tasks[] | select(.status == "approved")] | length')
 [ "$done" = "$posted" ] || fail "$posted posted, $done done"
