@@ -84,6 +84,18 @@ mode_of() {
 	[ "$status" -eq 73 ]
 }
 
+@test "init: a run that was killed at its first step is completed" {
+	mkdir -p "$N/world"
+	viv-init -q "$N"
+	[ -e "$N/world/mutable/queue.json" ]
+	mkdir -p "$N.b/world/mine"
+	run viv-init "$N.b"
+	[ "$status" -eq 73 ]
+	mkdir -p "$N.c/world" "$N.c/mine"
+	run viv-init "$N.c"
+	[ "$status" -eq 73 ]
+}
+
 @test "init: without a name the working directory becomes the world" {
 	mkdir "$N" && cd "$N"
 	viv-init -q
