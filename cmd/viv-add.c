@@ -152,7 +152,7 @@ set_member(struct add *a, int c)
 	else if (c == 'I')
 		json_set_str(d, "identity_id", optarg);
 	else if (c == REVIEW)
-		json_set_str(d, "reviewer", optarg);
+		json_set_str(d, "review", optarg);
 	else if (c == 'T')
 		set_tag(d, optarg);
 	else if (c == NOT_BEFORE)

@@ -54,7 +54,7 @@ unchanged() {
 	[ "$(board -cS '.tasks[1]|del(.type,.status,.prompt)')" = "$(jq -ncS '{id:"full",depends_on:["dep"],priority:-5,
 	    max_budget:0.25,model:"some-model",timeout:120,tags:["a","b"],identity_id:"ada",
 	    not_before:"2030-01-31T08:30:00.000000+00:00",deadline:"2030-01-31T23:00:00.000000+00:00",
-	    max_attempts:4,ok_exit:[0,1],reviewer:"human",parallel_safe:false}')" ]
+	    max_attempts:4,ok_exit:[0,1],review:"human",parallel_safe:false}')" ]
 	[ "$(board -c '.tasks[1]|keys_unsorted[:8]')" = '["id","type","prompt","max_budget","depends_on","parallel_safe","model","status"]' ]
 }
 
