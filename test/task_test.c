@@ -150,7 +150,7 @@ test_ids(void)
 {
 	static const char *const good[] = {"a", "task-001", "a.b", "0", "\xc3\xa4", "x y", "a:b"};
 	static const char *const wrong[] = {"", ".", "..", ".a", "_serial", "a/b", "/", "a\nb", "a\tb",
-	    "a\x7f", "\xff", "a\xc2\x85", "a\xe2\x80\xae" "b", "\xed\xa0\x80"};
+	    "a\x7f", "\xff", "a\xc2\x85", ("a\xe2\x80\xae" "b"), "\xed\xa0\x80"};
 	char longest[TASK_ID_BYTES + 2];
 	struct err e;
 
