@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "file.h"
 #include "json.h"
+#include "layout.h"
 #include "lock.h"
 #include "log.h"
 #include "opt.h"
@@ -31,26 +32,6 @@
 #define USAGE "viv-init [-nq] [-r DIR]... [-s] [DIR]"
 
 enum { TOKEN_BYTES = 48, SMALL_FILE = 1 << 20 };
-
-static const struct {
-	const char *path;
-	mode_t mode;
-} dirs[] = {
-	{WORLD_MUTABLE, 0777},
-	{WORLD_LOCKS, 0777},
-	{WORLD_RESULTS, 0777},
-	{WORLD_WORK, 0777},
-	{WORLD_CACHE, 0700},
-	{WORLD_MUTABLE "/.swarm/identities", 0777},
-	{WORLD_MUTABLE "/.swarm/discussions", 0777},
-	{WORLD_MUTABLE "/.swarm/journals", 0700},
-	{WORLD_MUTABLE "/library/community_library/swarm_docs", 0777},
-	{WORLD_MUTABLE "/library/community_library/resident_suggestions", 0777},
-	{WORLD_MUTABLE "/library/creative_works", 0777},
-	{WORLD_PHYSICS, 0777},
-	{WORLD_AUDIT, 0777},
-	{WORLD_SECURITY, 0700},
-};
 
 struct init {
 	char *root;		/* absolute */
@@ -169,13 +150,13 @@ check_root(struct init *in, struct err *e)
 static int
 make_dirs(struct init *in, struct err *e)
 {
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (size_t i = 0; i < layout_count; i++) {
 		int rc;
 
-		if (faccessat(in->w.fd, dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (faccessat(in->w.fd, layout_dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		note(in, "made", dirs[i].path);
-		rc = in->dry ? 0 : file_mkdirs(in->w.fd, dirs[i].path, dirs[i].mode, e);
+		note(in, "made", layout_dirs[i].path);
+		rc = in->dry ? 0 : file_mkdirs(in->w.fd, layout_dirs[i].path, layout_dirs[i].mode, e);
 		if (rc != 0)
 			return rc;
 	}
