@@ -5,6 +5,7 @@ DESTDIR ?=
 BINDIR = $(PREFIX)/bin
 SHAREDIR = $(PREFIX)/share/vivarium
 MANDIR = $(PREFIX)/share/man
+COMPDIR = $(PREFIX)/share/bash-completion/completions
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -13,20 +14,26 @@ PKGS = libcjson libseccomp libmd
 B ?= build
 BIN ?= bin
 
+# Asked when first needed: on a new system pkg-config comes with `make deps`.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes \
-	-Wmissing-prototypes -Wwrite-strings
+	-Wmissing-prototypes -Wwrite-strings \
+	$(if $(findstring clang,$(CC)),-Wno-format-nonliteral)
 HARD = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 ALLCFLAGS = -std=c11 $(WARN) $(HARD) -D_GNU_SOURCE -DVIV_VERSION='"$(VERSION)"' -Ilib \
-	$(shell pkg-config --cflags $(PKGS) 2>/dev/null) -MMD -MP $(CFLAGS)
+	$(PKG_CFLAGS) -MMD -MP $(CFLAGS)
 ALLLDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
-LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 
 CMDS = $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 SCRIPTS = $(patsubst cmd/%.sh,%,$(wildcard cmd/*.sh))
 LIBOBJS = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c))
-TESTC = $(patsubst test/%.c,$(B)/test/%,$(wildcard test/*.c))
+TESTS = $(patsubst test/%.c,$(B)/test/%,$(wildcard test/*.c))
+FUZZERS = $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/*.c))
+PAGES = $(wildcard man/man?/*.[1-9])
+SHARED = $(shell find share world -type f 2>/dev/null)
 
-all: $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
+all: $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) ## build the commands in bin/ (the default)
 
 $(BIN)/%: $(B)/cmd/%.o $(B)/libviv.a
 	@mkdir -p $(@D)
@@ -44,11 +51,64 @@ $(B)/libviv.a: $(LIBOBJS)
 	$(AR) rcs $@ $?
 
 $(B)/test/%: $(B)/test/%.o $(B)/libviv.a
+	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS)
 
-clean:
-	rm -rf $(B) $(BIN)
+tests: $(TESTS)
+fuzzers: $(FUZZERS)
 
--include $(wildcard $(B)/*/*.d)
-.PHONY: all clean
+deps: ## install the packages that building and testing need and that are missing
+	@sh contrib/deps.sh run build test
+
+check: deps ## build, lint and run the whole suite
+	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -s lint
+	@test/run.sh
+
+lint: ## compilers' warnings as errors, shellcheck, mandoc, the rules of the house
+	@test/lint.sh
+
+fuzz: deps ## run each fuzzer for FUZZ_S seconds (20)
+	@test/fuzz.sh $(FUZZ_S)
+
+bench: deps ## measure against other runners on this machine
+	@sh contrib/deps.sh bench
+	@$(MAKE) --no-print-directory -s all tests
+	@test/bench.sh
+
+soak: deps ## kill residents at random for SOAK_S seconds (60), then check the world
+	@$(MAKE) --no-print-directory -s all
+	@test/soak.sh $(SOAK_S)
+
+demo: ## a world, some tasks and a resident, in a temporary directory
+	@sh contrib/deps.sh run build
+	@$(MAKE) --no-print-directory -s all
+	@contrib/demo.sh
+
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(COMPDIR)
+	install -m 755 $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(DESTDIR)$(BINDIR)
+	for f in $(PAGES:man/%=%); do install -D -m 644 man/$$f $(DESTDIR)$(MANDIR)/$$f || exit; done
+	for f in $(SHARED); do install -D -m 644 $$f $(DESTDIR)$(SHAREDIR)/$${f#share/} || exit; done
+	install -m 644 contrib/completion/viv.bash $(DESTDIR)$(COMPDIR)/viv
+	for c in $(filter-out viv,$(CMDS) $(SCRIPTS)); do ln -sf viv $(DESTDIR)$(COMPDIR)/$$c || exit; done
+
+uninstall: ## remove what install put there, and nothing else
+	rm -f $(addprefix $(DESTDIR)$(BINDIR)/,$(CMDS) $(SCRIPTS))
+	rm -f $(PAGES:man/%=$(DESTDIR)$(MANDIR)/%)
+	rm -f $(addprefix $(DESTDIR)$(SHAREDIR)/,$(SHARED:share/%=%))
+	rm -f $(addprefix $(DESTDIR)$(COMPDIR)/,viv $(CMDS) $(SCRIPTS))
+	[ ! -d $(DESTDIR)$(SHAREDIR) ] || find $(DESTDIR)$(SHAREDIR) -depth -type d -empty -delete
+
+dist: ## vivarium-VERSION.tar.gz of what is committed
+	git archive --prefix=vivarium-$(VERSION)/ -o vivarium-$(VERSION).tar.gz HEAD
+
+clean: ## remove everything that was built
+	rm -rf build bin build-asan bin-asan build-fuzz bin-fuzz $(B) $(BIN) vivarium-$(VERSION).tar.gz
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+-include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
+.PHONY: all tests fuzzers deps check lint fuzz bench soak demo install uninstall dist clean help
 .SECONDARY:

@@ -138,6 +138,9 @@ check_root(struct init *in, struct err *e)
 	d = opendir(in->root);
 	if (d == NULL)
 		return errno == ENOENT ? 0 : err_sys(e, VIV_CANTCREAT, "cannot make a world in '%s'", in->root);
+	/* An empty 'world' is all that an early kill of this command can leave. */
+	if (!in->dry)
+		unlinkat(dirfd(d), "world", AT_REMOVEDIR);
 	while (rc == 0 && (de = readdir(d)) != NULL)
 		if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
 			rc = err_set(e, VIV_CANTCREAT, "'%s' is neither empty nor a world", in->root);

@@ -64,18 +64,26 @@ board_find(const struct board *b, const char *id)
 	return b->cap == 0 ? -1 : (long)b->index[place(b, id)] - 1;
 }
 
-static void
-index_add(struct board *b)
+void
+board_index(struct board *b)
 {
-	if (b->n * 2 > b->cap) {
-		free(b->index);
-		b->cap = b->cap == 0 ? 64 : 2 * b->cap;
-		b->index = mem_zero(b->cap, sizeof(*b->index));
-		for (size_t i = 0; i < b->n; i++)
-			b->index[place(b, b->v[i].id)] = i + 1;
-	} else {
+	for (b->cap = 64; b->cap < 2 * b->n;)
+		b->cap *= 2;
+	free(b->index);
+	b->index = mem_zero(b->cap, sizeof(*b->index));
+	for (size_t i = 0; i < b->n; i++)
+		b->index[place(b, b->v[i].id)] = i + 1;
+	free(b->mark);
+	b->mark = mem_zero(b->cap, 1);
+}
+
+void
+board_add(struct board *b)
+{
+	if (b->n * 2 > b->cap)
+		board_index(b);
+	else
 		b->index[place(b, b->v[b->n - 1].id)] = b->n;
-	}
 }
 
 /* --- reading --- */
@@ -123,24 +131,21 @@ trouble_add(struct trouble *t, size_t number, const char *what)
 
 /* Say it, unless that is what the last load said. */
 static void
-trouble_say(struct board *b, struct trouble *t)
+trouble_say(const char *now, const char *before)
 {
-	char *p, *end;
+	const char *end;
 
-	if (t->n > TROUBLE_LINES)
-		buf_fmt(&t->text, "'%s': %zu tasks are passed over\n", WORLD_QUEUE, t->n);
-	if (t->n > 0 && (b->trouble == NULL || strcmp(b->trouble, t->text.p) != 0))
-		for (p = t->text.p; (end = strchr(p, '\n')) != NULL; p = end + 1)
-			err_warn("%.*s", (int)(end - p), p);
-	free(b->trouble);
-	b->trouble = t->n > 0 ? buf_take(&t->text) : NULL;
-	buf_free(&t->text);
+	if (now == NULL || (before != NULL && strcmp(now, before) == 0))
+		return;
+	for (; (end = strchr(now, '\n')) != NULL; now = end + 1)
+		err_warn("%.*s", (int)(end - now), now);
 }
 
 static void
-read_tasks(struct board *b, struct scan tasks, struct trouble *t)
+read_tasks(struct board *b, struct scan tasks)
 {
 	size_t at = 0, number = 0, cap = 0;
+	struct trouble t = {0};
 	struct scan item;
 	struct err e;
 
@@ -153,19 +158,39 @@ read_tasks(struct board *b, struct scan tasks, struct trouble *t)
 			b->v = mem_grow(b->v, cap, sizeof(*b->v));
 		}
 		if (task_read(&b->v[b->n], item, &e) != 0) {
-			trouble_add(t, number, e.msg);
+			trouble_add(&t, number, e.msg);
 		} else if (board_find(b, b->v[b->n].id) >= 0) {
 			err_set(&e, VIV_CONFIG, "id '%s' is on the board already", b->v[b->n].id);
-			trouble_add(t, number, e.msg);
+			trouble_add(&t, number, e.msg);
 			task_free(&b->v[b->n]);
 		} else {
 			b->n++;
-			index_add(b);
+			board_add(b);
 		}
 	}
 	if (b->n < cap)
 		b->v = mem_grow(b->v, b->n, sizeof(*b->v));
-	b->mark = mem_zero(b->n, 1);
+	board_index(b);
+	if (t.n > TROUBLE_LINES)
+		buf_fmt(&t.text, "'%s': %zu tasks are passed over\n", WORLD_QUEUE, t.n);
+	if (t.n > 0)
+		b->trouble = buf_take(&t.text);
+}
+
+int
+board_parse(struct board *b, struct buf *text, struct err *e)
+{
+	struct scan tasks;
+	int rc = scan_check(text->p != NULL ? text->p : "", text->len, e);
+
+	if (rc == 0)
+		rc = tasks_of(text->p, text->len, &tasks, e);
+	if (rc != 0)
+		return rc;
+	*b = (struct board){.text = *text};
+	*text = (struct buf){0};
+	read_tasks(b, tasks);
+	return 0;
 }
 
 static bool
@@ -186,53 +211,42 @@ look(const struct world *w, struct stat *st, struct err *e)
 
 /* The file as one consistent, well-formed text, or an error. */
 static int
-read_once(const struct world *w, struct buf *text, struct stat *st, struct scan *tasks, struct err *e)
+read_once(const struct world *w, struct board *b, struct err *e)
 {
-	struct stat after;
-	int rc;
+	struct stat before = {0}, after;
+	struct buf text = {0};
+	int rc = look(w, &before, e);
 
-	buf_clear(text);
-	rc = look(w, st, e);
 	if (rc == 0)
-		rc = file_read(w->fd, WORLD_QUEUE, BOARD_MAX, text, e);
+		rc = file_read(w->fd, WORLD_QUEUE, BOARD_MAX, &text, e);
 	if (rc == -VIV_NO)
 		rc = -VIV_CONFIG;
 	if (rc == 0)
 		rc = look(w, &after, e);
-	if (rc == 0 && !same_file(st, &after))
+	if (rc == 0 && !same_file(&before, &after))
 		rc = err_set(e, VIV_TEMPFAIL, "'%s' changes all the time", WORLD_QUEUE);
-	if (rc == 0) {
-		rc = scan_check(text->p, text->len, e);
-		if (rc == 0)
-			rc = tasks_of(text->p, text->len, tasks, e);
-		if (rc != 0)
-			err_prefix(e, "'%s'", WORLD_QUEUE);
-	}
+	if (rc == 0 && (rc = board_parse(b, &text, e)) != 0)
+		err_prefix(e, "'%s'", WORLD_QUEUE);
+	b->seen = before;
+	buf_free(&text);
 	return rc;
 }
 
 int
 board_load(struct board *b, const struct world *w, struct err *e)
 {
-	struct trouble t = {0};
 	struct board new = {0};
-	struct scan tasks;
 	struct stat st;
 	int rc;
 
 	if (b->text.p != NULL && look(w, &st, e) == 0 && same_file(&st, &b->seen))
 		return 0;
-	for (int i = 0; (rc = read_once(w, &new.text, &new.seen, &tasks, e)) != 0; i++) {
-		if (i == TRIES || rc == -VIV_IO) {
-			buf_free(&new.text);
+	for (int i = 0; (rc = read_once(w, &new, e)) != 0; i++) {
+		if (i == TRIES || rc == -VIV_IO)
 			return rc;
-		}
 		clock_sleep_ms(PAUSE_MS);
 	}
-	read_tasks(&new, tasks, &t);
-	trouble_say(b, &t);
-	new.trouble = b->trouble;
-	b->trouble = NULL;
+	trouble_say(new.trouble, b->trouble);
 	board_free(b);
 	*b = new;
 	return 1;

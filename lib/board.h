@@ -39,6 +39,14 @@ struct board {
 int board_load(struct board *b, const struct world *w, struct err *e);
 void board_free(struct board *b);
 
+/* The pure part: index text that b takes over. -VIV_CONFIG when it is damaged; what is
+ * wrong with single tasks is in b->trouble, one line each. */
+int board_parse(struct board *b, struct buf *text, struct err *e);
+
+/* Filling v by hand: rebuild the table, or add the last of v to it (v is the caller's). */
+void board_index(struct board *b);
+void board_add(struct board *b);
+
 /* Position by id, -1 when it is not on the board. */
 long board_find(const struct board *b, const char *id);
 
@@ -67,5 +75,15 @@ void board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, s
  * costs one walk over all dependencies.
  */
 char *board_cycle(const struct board *b, size_t i);
+
+/*
+ * Three-way merge of whole boards (each as board_parse or board_load made it): the
+ * text in *out, or -VIV_NO naming what both sides changed differently.
+ */
+int board_merge(const struct board *base, const struct board *mine, const struct board *theirs,
+    struct buf *out, struct err *e);
+
+/* Equal as JSON values, whatever the spelling; absent equals absent. */
+bool board_same(struct scan a, struct scan b);
 
 #endif

@@ -29,6 +29,7 @@ enum { EVENTS_MAX = 16 };
 struct attempt {
 	const char *id, *resident, *identity, *token;
 	int64_t generation;
+	double attempt;			/* 0: none */
 };
 
 static bool
@@ -42,6 +43,7 @@ attempt_of(const cJSON *line, struct attempt *a)
 		.identity = json_str(claim, "identity_id"),
 		.token = json_str(claim, "token"),
 		.generation = (int64_t)json_num(claim, "generation", 0),
+		.attempt = json_num(claim, "attempt", 0),
 	};
 	return a->id != NULL && a->resident != NULL && a->token != NULL && strlen(a->token) == 32 &&
 	    a->generation > 0 && task_id_check(a->id, NULL) == 0;
@@ -61,6 +63,8 @@ complete(const struct attempt *a, const cJSON *brief)
 		    strcmp(m->string, "worker_id") != 0)
 			json_set(ev, m->string, cJSON_Duplicate(m, true));
 	}
+	if (json_bool(ev, "final", false) && a->attempt > 0)
+		json_set_num(ev, "attempt", a->attempt);
 	if (a->identity != NULL)
 		json_set_str(ev, "identity_id", a->identity);
 	return ev;

@@ -16,6 +16,10 @@
 
 static const char *program = "viv";
 
+static void err_fmt(struct err *e, int code, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+static void err_line(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static void
 err_fmt(struct err *e, int code, const char *fmt, va_list ap)
 {

@@ -163,6 +163,8 @@ apply(struct fold_task *t, const struct seen *s)
 		t->attempts = s->attempt > 0 ? s->attempt : t->attempts + 1;
 		t->started = s->when;
 	}
+	if (s->final && s->attempt > 0)
+		t->attempts = s->attempt;
 	if (s->status == TASK_REQUEUE && !s->counted && t->attempts > 0)
 		t->attempts--;
 	t->generation = s->generation;

@@ -85,7 +85,7 @@ check_text(struct split *s)
 
 	if (s->n > WORDS_TEXT_MAX)
 		return err_set(s->e, VIV_REFUSED, "the command is longer than %d bytes", WORDS_TEXT_MAX);
-	for (s->at = 0; s->at < s->n; ) {
+	for (s->at = 0; s->at < s->n;) {
 		uint32_t cp;
 		size_t len = utf8_decode(s->s + s->at, s->n - s->at, &cp);
 

@@ -497,7 +497,10 @@ try_int80(void)
 ATTEMPT(x32, TRY(syscall(0x40000000 | SYS_getpid)))
 #endif
 
+/* an initialiser, which is formatted as if it were a function otherwise */
+/* clang-format off */
 #define ENTRY(name) {#name, try_##name}
+/* clang-format on */
 
 static const struct {
 	const char *name;

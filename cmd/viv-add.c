@@ -1,0 +1,613 @@
+/*
+ * viv-add: post tasks; revive and withdraw them.
+ *
+ * All input is read before the lock is taken, so that a slow producer keeps nobody
+ * waiting; then one lock, one check of everything against everything, one rewrite of
+ * the board and one run of `queued` events serve the whole stream. A task that is
+ * refused refuses the stream, or with --keep-going itself and whatever depends on it.
+ * An editor that saved the board meanwhile costs another try.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "commit.h"
+#include "json.h"
+#include "jsonl.h"
+#include "num.h"
+#include "opt.h"
+#include "policy.h"
+#include "post.h"
+#include "world.h"
+
+#define USAGE "viv-add [-nqJ] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
+	"[-M MODEL] [-t TIMEOUT] [-T TAG]... [-w DIR] [-I IDENTITY] [--not-before TIME] " \
+	"[--deadline TIME] [--max-attempts N] [--ok-exit N,...] " \
+	"[--review critic|human|model|jury] [--serial] [--keep-going] [TEXT | -] | " \
+	"viv-add -k|-x [-nq] ID..."
+
+enum { TRIES = 8, PAUSE_MS = 100, REPORTS = 50 };
+
+/* One task of the input. */
+struct item {
+	cJSON *task;
+	unsigned long line;	/* 0: from the command line */
+	bool named;		/* came with an id */
+	bool bad;
+};
+
+struct add {
+	cJSON *defaults;	/* members that the flags give */
+	char *workdir;		/* -w, resolved; or the working directory */
+	bool workdir_given;
+	const char *mode, *id;
+	bool kick, withdraw, dry, quiet, json, keep_going;
+	struct world w;
+	struct policy *policy;	/* NULL until a local task needs it */
+	struct item *v;
+	size_t n;
+	size_t nbad;
+	bool posted;		/* the board has them */
+	int rc;			/* 1 when some input was bad */
+};
+
+/* --- options --- */
+
+static cJSON *
+words(const char *s, bool codes, const char *flag)
+{
+	cJSON *list = json_list();
+	long long code = 0;
+
+	for (;;) {
+		size_t n = strcspn(s, ",");
+		char *word = mem_ndup(s, n);
+
+		if (n == 0 || (codes && !num_int(word, 0, 255, &code)))
+			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
+		json_push(list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
+		free(word);
+		if (s[n] == '\0')
+			return list;
+		s += n + 1;
+	}
+}
+
+/* "+30m" from now, or a date: as UTC text. */
+static void
+set_date(cJSON *t, const char *name, const char *s)
+{
+	char text[CLOCK_TEXT];
+	double when;
+
+	if (*s == '+' && num_seconds(s + 1, 0, 1e9, &when))
+		when += clock_wall();
+	else if (!clock_parse(s, &when))
+		opt_usage("'%s' is neither a date (2030-01-31T08:00:00Z) nor a delay (+30m)", s);
+	clock_utc(when, text);
+	json_set_str(t, name, text);
+}
+
+static void
+set_number(cJSON *t, const char *name, const char *s, bool integer, double max)
+{
+	long long i;
+	double v;
+
+	if (integer ? !num_int(s, (long long)-max, (long long)max, &i) : !num_real(s, 0, max, &v))
+		opt_usage("'%s' is not a number for '%s'", s, name);
+	json_set_num(t, name, integer ? (double)i : v);
+}
+
+static void
+set_workdir(struct add *a, const char *dir)
+{
+	free(a->workdir);
+	a->workdir = realpath(dir, NULL);
+	a->workdir_given = true;
+	if (a->workdir == NULL)
+		err_exit(VIV_CONFIG, "cannot open '%s': %s", dir, strerror(errno));
+}
+
+enum { NOT_BEFORE = 0x100, DEADLINE, MAX_ATTEMPTS, OK_EXIT, REVIEW, SERIAL, KEEP_GOING };
+
+static const struct option longs[] = {
+	{"mode", required_argument, NULL, 'm'}, {"id", required_argument, NULL, 'i'},
+	{"depends-on", required_argument, NULL, 'd'}, {"priority", required_argument, NULL, 'p'},
+	{"max-budget", required_argument, NULL, 'b'}, {"model", required_argument, NULL, 'M'},
+	{"timeout", required_argument, NULL, 't'}, {"tag", required_argument, NULL, 'T'},
+	{"workdir", required_argument, NULL, 'w'}, {"identity", required_argument, NULL, 'I'},
+	{"kick", no_argument, NULL, 'k'}, {"withdraw", no_argument, NULL, 'x'},
+	{"dry-run", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'},
+	{"json", no_argument, NULL, 'J'}, {"not-before", required_argument, NULL, NOT_BEFORE},
+	{"deadline", required_argument, NULL, DEADLINE},
+	{"max-attempts", required_argument, NULL, MAX_ATTEMPTS},
+	{"ok-exit", required_argument, NULL, OK_EXIT}, {"review", required_argument, NULL, REVIEW},
+	{"serial", no_argument, NULL, SERIAL}, {"keep-going", no_argument, NULL, KEEP_GOING}, {0}};
+
+static void
+set_tag(cJSON *d, const char *tag)
+{
+	if (json_arr(d, "tags") == NULL)
+		json_set(d, "tags", json_list());
+	json_push(json_arr(d, "tags"), cJSON_CreateString(tag));
+}
+
+/* Options that become members of the task. */
+static void
+set_member(struct add *a, int c)
+{
+	cJSON *d = a->defaults;
+	double seconds;
+
+	if (c == 'd')
+		json_set(d, "depends_on", words(optarg, false, "-d"));
+	else if (c == 'p')
+		set_number(d, "priority", optarg, true, 1e6);
+	else if (c == 'b')
+		set_number(d, "max_budget", optarg, false, 1e6);
+	else if (c == MAX_ATTEMPTS)
+		set_number(d, "max_attempts", optarg, true, 1000);
+	else if (c == 'M')
+		json_set_str(d, "model", optarg);
+	else if (c == 'I')
+		json_set_str(d, "identity_id", optarg);
+	else if (c == REVIEW)
+		json_set_str(d, "reviewer", optarg);
+	else if (c == 'T')
+		set_tag(d, optarg);
+	else if (c == NOT_BEFORE)
+		set_date(d, "not_before", optarg);
+	else if (c == DEADLINE)
+		set_date(d, "deadline", optarg);
+	else if (c == OK_EXIT)
+		json_set(d, "ok_exit", words(optarg, true, "--ok-exit"));
+	else if (c == SERIAL)
+		json_set_bool(d, "parallel_safe", false);
+	else if (c == 't' && num_seconds(optarg, 0.001, TASK_TIMEOUT_MAX_S, &seconds))
+		json_set_num(d, "timeout", seconds);
+	else if (c == 't')
+		opt_usage("'%s' is not a time up to %d s", optarg, TASK_TIMEOUT_MAX_S);
+}
+
+static void
+parse(struct add *a, int argc, char **argv)
+{
+	int c;
+
+	while ((c = opt_next(argc, argv, "m:i:d:p:b:M:t:T:w:I:kxnqJ", longs)) != -1) {
+		if (c == 'm')
+			a->mode = optarg;
+		else if (c == 'i')
+			a->id = optarg;
+		else if (c == 'w')
+			set_workdir(a, optarg);
+		else
+			set_member(a, c);
+		a->kick |= c == 'k';
+		a->withdraw |= c == 'x';
+		a->dry |= c == 'n';
+		a->quiet |= c == 'q';
+		a->json |= c == 'J';
+		a->keep_going |= c == KEEP_GOING;
+	}
+	if (a->mode != NULL && strcmp(a->mode, "local") != 0 && strcmp(a->mode, "llm") != 0)
+		opt_usage("-m is 'local' (a command) or 'llm' (a prompt)");
+	if (a->kick && a->withdraw)
+		opt_usage("-k and -x exclude each other");
+	if ((a->kick || a->withdraw) && optind == argc)
+		opt_usage("%s needs the ids of tasks", a->kick ? "-k" : "-x");
+}
+
+/* --- input --- */
+
+static void
+item_add(struct add *a, cJSON *task, unsigned long line)
+{
+	a->v = mem_grow(a->v, a->n + 1, sizeof(*a->v));
+	a->v[a->n++] = (struct item){task, line, json_get(task, "id") != NULL, false};
+}
+
+static void
+read_text(struct add *a, int argc, char **argv)
+{
+	const char *text = argv[optind];
+	bool local = a->mode != NULL && strcmp(a->mode, "local") == 0;
+	cJSON *t = json_new();
+	struct err e;
+
+	if (argc - optind == 2 && strpbrk(text, " \t\n") == NULL && task_id_check(text, &e) == 0)
+		opt_usage("one text at a time: quote it; is '%s' the id? then: viv-add -i '%s' 'TEXT'", text, text);
+	if (argc - optind > 1)
+		opt_usage("one text at a time: quote it");
+	if (a->id != NULL)
+		json_set_str(t, "id", a->id);
+	json_set_str(t, local ? "command" : "prompt", text);
+	item_add(a, t, 0);
+}
+
+static int
+read_stdin(struct add *a, struct err *e)
+{
+	struct jsonl in = {.fd = STDIN_FILENO};
+	cJSON *t;
+	int rc = 0;
+
+	if (a->id != NULL)
+		opt_usage("-i names one task: give it a text, or an \"id\" in each line");
+	while (!in.eof && rc >= 0) {
+		rc = jsonl_fill(&in, e);
+		while (rc >= 0 && (t = jsonl_next(&in)) != NULL)
+			item_add(a, t, in.line);
+	}
+	if (in.bad > 0)
+		a->rc = VIV_NO;
+	jsonl_free(&in);
+	return rc < 0 ? rc : 0;
+}
+
+/* --- members --- */
+
+/* The directory that a local command starts in: its own, -w, or where the poster is. */
+static int
+put_workdir(struct add *a, cJSON *t, bool *scratch, struct err *e)
+{
+	const char *own = json_str(t, "workdir"), *dir = own != NULL ? own : a->workdir;
+	char *real = NULL;
+	int rc = 0;
+
+	if (own == NULL && (json_get(t, "workdir") != NULL || (!task_is_local(t) && !a->workdir_given)))
+		return 0;
+	if (a->policy == NULL)
+		rc = policy_load(&a->policy, &a->w, e);
+	if (rc == 0 && dir != NULL)
+		rc = policy_workdir(a->policy, &a->w, dir, &real, e);
+	if (rc == 0 && real != NULL)
+		json_set_str(t, "workdir", real);
+	else if (rc == 0 || (rc == -VIV_REFUSED && own == NULL && !a->workdir_given)) {
+		*scratch = true;
+		rc = 0;
+	}
+	free(real);
+	return rc;
+}
+
+/* Documented order first, the flags' members where the task has none, the rest behind. */
+static int
+complete(struct add *a, struct item *it, bool *scratch, struct err *e)
+{
+	static const char *const order[] = {"id", "type", "prompt", "command", "mode", "min_budget",
+	    "max_budget", "intensity", "depends_on", "parallel_safe", "model", "status"};
+	cJSON *old = it->task, *new = json_new(), *v;
+	const char *mode = a->mode != NULL ? a->mode : task_is_local(old) ? "local" : NULL;
+	int rc;
+
+	cJSON_ArrayForEach(v, a->defaults)
+		if (json_get(old, v->string) == NULL)
+			json_set(old, v->string, cJSON_Duplicate(v, true));
+	if (mode != NULL && json_get(old, "mode") == NULL)
+		json_set_str(old, "mode", mode);
+	if (json_get(old, "type") == NULL)
+		json_set_str(old, "type", "cycle");
+	if (json_get(old, "depends_on") == NULL)
+		json_set(old, "depends_on", json_list());
+	if (json_get(old, "parallel_safe") == NULL)
+		json_set_bool(old, "parallel_safe", true);
+	if (json_get(old, "status") == NULL)
+		json_set_str(old, "status", "pending");
+	rc = put_workdir(a, old, scratch, e);
+	if (json_get(old, "id") == NULL)
+		json_set(new, "id", cJSON_CreateNull());
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if ((v = cJSON_DetachItemFromObjectCaseSensitive(old, order[i])) != NULL)
+			cJSON_AddItemToObject(new, order[i], v);
+	while ((v = cJSON_DetachItemFromArray(old, 0)) != NULL)
+		cJSON_AddItemToObject(new, v->string, v);
+	cJSON_Delete(old);
+	it->task = new;
+	return rc;
+}
+
+static void
+bad(struct add *a, struct item *it, const char *why)
+{
+	if (it->line == 0)
+		err_warn("%s", why);
+	else if (a->nbad < REPORTS)
+		err_warn("line %lu: %s", it->line, why);
+	a->nbad++;
+	it->bad = true;
+	a->rc = VIV_NO;
+}
+
+static void
+complete_all(struct add *a)
+{
+	bool scratch = false;
+	struct err e;
+
+	for (size_t i = 0; i < a->n; i++) {
+		int rc = complete(a, &a->v[i], &scratch, &e);
+
+		if (rc == -VIV_REFUSED && (a->workdir_given || a->v[i].line > 0)) {
+			bad(a, &a->v[i], e.msg);
+			if (a->v[i].line == 0)
+				a->rc = VIV_REFUSED;
+		} else if (rc != 0) {
+			err_die(&e);
+		}
+	}
+	if (scratch && !a->quiet)
+		err_warn("this directory is no read root: local commands will run in their scratch directory");
+}
+
+/* --- checking and posting --- */
+
+/* A board of what is there and what may come: borrowed tasks first, then ours. */
+static void
+join(const struct post *p, struct add *a, char **text, struct board *all)
+{
+	struct err e;
+
+	*all = (struct board){.n = p->board.n};
+	all->v = mem_alloc((p->board.n + a->n) * sizeof(*all->v));
+	if (p->board.n > 0)
+		memcpy(all->v, p->board.v, p->board.n * sizeof(*all->v));
+	board_index(all);
+	for (size_t i = 0; i < a->n; i++) {
+		struct task *t = &all->v[all->n];
+
+		text[i] = NULL;
+		if (a->v[i].bad)
+			continue;
+		text[i] = json_text(a->v[i].task);
+		if (task_read(t, scan_text(text[i], strlen(text[i])), &e) != 0) {
+			bad(a, &a->v[i], e.msg);
+		} else if (board_find(all, t->id) >= 0) {
+			err_set(&e, VIV_CONFIG, "id '%s' is used twice in this input", t->id);
+			task_free(t);
+			bad(a, &a->v[i], e.msg);
+		} else {
+			all->n++;
+			board_add(all);
+		}
+	}
+}
+
+static void
+part(const struct post *p, char **text, size_t n, struct board *all)
+{
+	for (size_t i = p->board.n; i < all->n; i++)
+		task_free(&all->v[i]);
+	all->n = 0;
+	board_free(all);
+	for (size_t i = 0; i < n; i++)
+		free(text[i]);
+	free(text);
+}
+
+/* Dependencies: of a refused task, too, are refused, until nothing changes. */
+static void
+check_links(const struct post *p, struct add *a)
+{
+	const cJSON *deps = a->n == 1 ? json_arr(a->v[0].task, "depends_on") : NULL;
+	bool again;
+
+	if (deps != NULL && deps->child == NULL)
+		return;
+	do {
+		char **text = mem_zero(a->n, sizeof(*text));
+		struct board all;
+
+		again = false;
+		join(p, a, text, &all);
+		for (size_t i = 0; i < a->n; i++) {
+			const char *id = json_str(a->v[i].task, "id");
+			long at = a->v[i].bad ? -1 : board_find(&all, id);
+			char *why = at >= 0 ? post_links(p, &all, (size_t)at) : NULL;
+			char *line = why != NULL ? mem_fmt("task '%s' %s", id, why) : NULL;
+
+			if (line != NULL)
+				bad(a, &a->v[i], line);
+			again |= line != NULL;
+			free(line);
+			free(why);
+		}
+		part(p, text, a->n, &all);
+	} while (again && a->keep_going);
+}
+
+static void
+check_all(struct post *p, struct add *a)
+{
+	struct err e;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct item *it = &a->v[i];
+		char id[POST_ID];
+
+		if (it->bad)
+			continue;
+		if (!it->named) {
+			post_id(p, id);
+			json_set_str(it->task, "id", id);
+		}
+		if (post_check(p, it->task, &e) != 0)
+			bad(a, it, e.msg);
+	}
+	check_links(p, a);
+}
+
+static int
+post_good(struct post *p, struct add *a, cJSON **good, size_t *n_out, struct err *e)
+{
+	size_t n = 0;
+	int rc;
+
+	check_all(p, a);
+	for (size_t i = 0; i < a->n; i++)
+		if (!a->v[i].bad)
+			good[n++] = a->v[i].task;
+	if (a->rc != 0 && !a->keep_going)
+		n = 0;
+	*n_out = n;
+	rc = n > 0 ? post_limit(p, n, e) : 0;
+	if (rc != 0 || n == 0 || a->dry)
+		return rc;
+	rc = board_append(&p->board, &a->w, good, n, e);
+	a->posted = rc == 0;
+	if (rc == 0 && (rc = post_record(p, "viv-add", good, n, e)) != 0) {
+		err_warn("%s", e->msg);
+		rc = err_set(e, VIV_IO, "the tasks are on the board, but not in the log");
+	}
+	return rc;
+}
+
+static void
+print(const struct add *a, cJSON *const *good, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *text = a->json ? json_text(good[i]) : NULL;
+
+		puts(text != NULL ? text : json_str(good[i], "id"));
+		free(text);
+	}
+}
+
+static int
+add(struct add *a, struct err *e)
+{
+	cJSON **good = mem_zero(a->n, sizeof(*good));
+	struct post p;
+	size_t n = 0;
+	int rc = post_open(&p, &a->w, !a->dry, e);
+
+	for (int try = 0; rc == 0; try++) {
+		rc = post_begin(&p, e);
+		if (rc != 0)
+			break;
+		rc = post_good(&p, a, good, &n, e);
+		post_end(&p);
+		if (rc != -VIV_TEMPFAIL || a->posted || try == TRIES)
+			break;
+		clock_sleep_ms(PAUSE_MS);
+		rc = 0;
+	}
+	if (a->posted || (rc == 0 && a->dry))
+		print(a, good, n);
+	post_close(&p);
+	free(good);
+	return rc;
+}
+
+/* --- reviving and withdrawing --- */
+
+static int
+decide(struct add *a, struct post *p, const char *id, struct err *e)
+{
+	const struct fold_task *t = fold_get(&p->fold, id);
+	cJSON *event;
+	int rc;
+
+	if (t == NULL && board_find(&p->board, id) < 0)
+		return err_set(e, VIV_NO, "task '%s' is unknown", id);
+	if (a->kick && !fold_dead(t))
+		return err_set(e, VIV_NO, "task '%s' is not dead", id);
+	if (a->kick && board_find(&p->board, id) < 0)
+		return err_set(e, VIV_NO, "task '%s' is no longer on the board", id);
+	if (a->withdraw && (fold_done(t) || fold_dead(t)))
+		return err_set(e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
+	if (a->dry)
+		return 0;
+	event = json_new();
+	json_set_str(event, "status", a->kick ? "queued" : "failed");
+	json_set_str(event, "reason", a->kick ? "kicked" : "withdrawn");
+	if (a->withdraw)
+		json_set_bool(event, "final", true);
+	rc = commit_decide(&p->log, id, "viv-add", t != NULL ? t->generation : 0, event, NULL, e);
+	cJSON_Delete(event);
+	return rc;
+}
+
+static int
+decide_all(struct add *a, char **ids, struct err *e)
+{
+	struct post p;
+	int rc = post_open(&p, &a->w, !a->dry, e), worst = 0;
+
+	if (rc == 0)
+		rc = board_load(&p.board, &a->w, e);
+	for (; rc >= 0 && *ids != NULL; ids++) {
+		int one = decide(a, &p, *ids, e);
+
+		if (one == -VIV_IO) {
+			rc = one;
+		} else if (one != 0) {
+			err_warn("%s", e->msg);
+			worst = -one > worst ? -one : worst;
+		} else {
+			puts(*ids);
+		}
+	}
+	post_close(&p);
+	a->rc = worst;
+	return rc < 0 ? rc : 0;
+}
+
+static void
+run(struct add *a, int argc, char **argv, struct err *e)
+{
+	bool text = optind < argc && (strcmp(argv[optind], "-") != 0 || argc - optind > 1);
+	int rc = 0;
+
+	if (a->kick || a->withdraw) {
+		if (decide_all(a, argv + optind, e) != 0)
+			err_die(e);
+		return;
+	}
+	if (text)
+		read_text(a, argc, argv);
+	else if (optind == argc && isatty(STDIN_FILENO))
+		opt_usage("what is to be done?");
+	else
+		rc = read_stdin(a, e);
+	if (rc == 0 && (a->rc == 0 || a->keep_going) && a->n > 0) {
+		complete_all(a);
+		rc = add(a, e);
+	}
+	if (rc != 0) {
+		opt_end(0);
+		err_die(e);
+	}
+	if (a->nbad > REPORTS)
+		err_warn("and %zu more lines", a->nbad - REPORTS);
+	if (a->n > 1 && a->rc != 0 && !a->quiet)
+		err_warn(a->keep_going ? "the other tasks were posted" : "nothing was posted");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct add a = {.defaults = json_new()};
+	struct err e = {0};
+
+	opt_init(argc, argv, USAGE);
+	parse(&a, argc, argv);
+	if (a.workdir == NULL)
+		a.workdir = realpath(".", NULL);
+	if (world_open(&a.w, opt_world, &e) != 0)
+		err_die(&e);
+	run(&a, argc, argv, &e);
+	for (size_t i = 0; i < a.n; i++)
+		cJSON_Delete(a.v[i].task);
+	free(a.v);
+	free(a.workdir);
+	cJSON_Delete(a.defaults);
+	policy_free(a.policy);
+	world_close(&a.w);
+	return opt_end(a.rc);
+}

@@ -1,0 +1,429 @@
+/*
+ * viv-claim: chooses tasks, takes them, prints their task lines, and keeps them
+ * while it lives.
+ *
+ * One poll loop. It wakes when the log or the board changes (inotify, and once a
+ * second in case the file system tells nothing), when a lease is a third gone, and
+ * when the reader of its output has gone. That last event, a signal, or the end of
+ * work (-e) starts the shutdown: stdout is closed, so that the pipeline drains, and
+ * claims are renewed until they have ended; after 10 s, or at once when the reader
+ * died, what nobody executes is given back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "choose.h"
+#include "clock.h"
+#include "commit.h"
+#include "halt.h"
+#include "json.h"
+#include "jsonl.h"
+#include "num.h"
+#include "opt.h"
+#include "rand.h"
+#include "stage.h"
+
+#define USAGE "viv-claim [-fehn] [-c COUNT] [-w CLAIMS] [-r RESIDENT] [-i IDENTITY] [-P PID]" \
+	" [-l LEASE] [-T TAG] [-m MODE] [-C WORLD]"
+
+enum { POLL_MS = 1000, DRAIN_S = 10, DRAIN_MS = 50 };
+
+struct held {
+	struct slot_hold hold;
+	cJSON *claim;			/* the line's */
+	int64_t next_ns, give_up_ns;	/* CLOCK_BOOTTIME: renew at; stop renewing at */
+	bool serial;
+};
+
+struct state {
+	struct world w;
+	struct chooser c;
+	struct held *held;
+	size_t nheld, max;
+	long count;			/* lines still to print, -1: no end */
+	bool follow, until_empty, dry;
+	bool draining, reader_gone;
+	int64_t drain_ns, last_claim_ns;
+	int notify;
+};
+
+static volatile sig_atomic_t stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void
+drop_held(struct state *s, size_t i)
+{
+	if (s->held[i].serial)
+		claim_serial_done(&s->w, s->held[i].hold.id, s->held[i].hold.number);
+	slot_hold_free(&s->held[i].hold);
+	cJSON_Delete(s->held[i].claim);
+	s->held[i] = s->held[--s->nheld];
+}
+
+/* Forget what has ended, renew what is due; a lost claim is only reported. */
+static void
+tend(struct state *s)
+{
+	int64_t now = clock_boot_ns();
+	struct err e;
+
+	for (size_t i = s->nheld; i-- > 0;) {
+		struct held *h = &s->held[i];
+		const struct fold_task *t = fold_get(&s->c.fold, h->hold.id);
+
+		if (t != NULL && (t->generation > h->hold.number ||
+		    (t->generation == h->hold.number && t->final))) {
+			drop_held(s, i);
+		} else if (now >= h->give_up_ns) {
+			err_warn("'%s' has not come back: no longer renewed", h->hold.id);
+			drop_held(s, i);
+		} else if (now >= h->next_ns) {
+			if (slot_renew(&h->hold, &s->w, &e) != 0) {
+				err_warn("%s", e.msg);
+				drop_held(s, i);
+				continue;
+			}
+			h->next_ns = now + h->hold.lease_ns / 3;
+		}
+	}
+}
+
+/* End the attempt as one that does not count, unless somebody executes it right now. */
+static void
+give_back(struct state *s, size_t i, const char *reason)
+{
+	struct held *h = &s->held[i];
+	struct err e;
+	cJSON *line;
+
+	if (flock(h->hold.fd, LOCK_EX | LOCK_NB) != 0)
+		return;
+	line = json_new();
+	json_set_str(line, "id", h->hold.id);
+	json_set(line, "claim", cJSON_Duplicate(h->claim, true));
+	stage_requeue(line, reason);
+	if (commit_line(&s->c.log, line, &e) != 0 || log_sync(&s->c.log, &e) != 0)
+		err_warn("%s", e.msg);
+	cJSON_Delete(line);
+	drop_held(s, i);
+}
+
+static void
+remember(struct state *s, struct slot_hold *hold, const cJSON *line)
+{
+	int64_t now = clock_boot_ns();
+	double timeout = json_num(line, "timeout", TASK_TIMEOUT_S);
+
+	s->held = mem_grow(s->held, s->nheld + 1, sizeof(*s->held));
+	s->held[s->nheld++] = (struct held){*hold, cJSON_Duplicate(json_obj(line, "claim"), true),
+	    now + hold->lease_ns / 3, now + (int64_t)(timeout * 1e9) + 2 * hold->lease_ns,
+	    !json_bool(line, "parallel_safe", true)};
+}
+
+/* What stands in the way of any claim: -1 nothing, else milliseconds to wait for it. */
+static int
+barred(struct state *s)
+{
+	char reason[256];
+	struct err e = {0};
+	double pace;
+	int64_t due;
+
+	if (halt_on(&s->w, reason, sizeof(reason)) || halt_paused(&s->w)) {
+		if (!s->follow)
+			err_exit(VIV_REFUSED, "no claims now: %s", halt_paused(&s->w) ? "paused" : reason);
+		return POLL_MS;
+	}
+	pace = halt_pace(&s->w, &e);
+	if (e.code != 0)
+		err_die(&e);
+	due = s->last_claim_ns + (int64_t)(pace * 1e9);
+	if (pace <= 0 || s->last_claim_ns == 0 || clock_boot_ns() >= due)
+		return -1;
+	return (int)((due - clock_boot_ns()) / 1000000) + 1;
+}
+
+/* Claim and print while there is room. 0, or the exit code to end with. */
+static int
+claim_some(struct state *s, int *wait_ms, struct err *e)
+{
+	while (s->count != 0 && s->nheld < s->max && !stop) {
+		struct slot_hold hold;
+		cJSON *line;
+		int bar = barred(s), rc;
+
+		if (bar >= 0) {
+			*wait_ms = bar < *wait_ms ? bar : *wait_ms;
+			return 0;
+		}
+		rc = choose_next(&s->c, &line, &hold, e);
+		if (rc == -VIV_NO)
+			return 0;
+		if (rc != 0)
+			return -rc;
+		s->last_claim_ns = clock_boot_ns();
+		remember(s, &hold, line);
+		rc = jsonl_write(STDOUT_FILENO, line, e);
+		cJSON_Delete(line);
+		if (rc != 0) {
+			s->reader_gone = errno == EPIPE;
+			return s->reader_gone ? 0 : VIV_IO;
+		}
+		if (s->count > 0)
+			s->count--;
+	}
+	return 0;
+}
+
+static void
+begin_drain(struct state *s)
+{
+	int null;
+
+	if (s->draining)
+		return;
+	s->draining = true;
+	s->drain_ns = clock_boot_ns() + (int64_t)DRAIN_S * 1000000000;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDOUT_FILENO);	/* the pipe's last writer has gone */
+		close(null);
+	}
+}
+
+static void
+drain_step(struct state *s)
+{
+	bool late = clock_boot_ns() > s->drain_ns;
+
+	if (s->reader_gone || late)
+		for (size_t i = s->nheld; i-- > 0;)
+			give_back(s, i, s->reader_gone ? "pipeline ended" : "interrupted");
+	if (late)		/* what is left is being executed, and renewed there */
+		while (s->nheld > 0)
+			drop_held(s, s->nheld - 1);
+}
+
+/* A -c run leaves its claims to its caller. */
+static int
+leave(struct state *s, long printed)
+{
+	while (s->nheld > 0) {
+		struct held *h = &s->held[--s->nheld];
+
+		slot_hold_free(&h->hold);
+		cJSON_Delete(h->claim);
+	}
+	return printed > 0 ? 0 : VIV_NO;
+}
+
+static void
+wait_for_change(struct state *s, int wait_ms)
+{
+	struct pollfd p[2] = {{.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
+	char drop[4096];
+	sigset_t none;
+	struct timespec ts = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
+
+	sigemptyset(&none);
+	if (ppoll(p, 2, &ts, &none) < 0)
+		return;
+	if (p[0].revents & (POLLERR | POLLNVAL))
+		s->reader_gone = true;
+	while (s->notify >= 0 && read(s->notify, drop, sizeof(drop)) > 0)
+		;
+}
+
+static int
+next_wait(const struct state *s, int wait_ms)
+{
+	int64_t now = clock_boot_ns();
+	int choose = choose_wait_ms(&s->c);
+
+	if (s->draining)
+		wait_ms = DRAIN_MS;
+	if (choose >= 0 && choose < wait_ms && s->nheld < s->max && !s->draining)
+		wait_ms = choose;
+	for (size_t i = 0; i < s->nheld; i++)
+		if ((s->held[i].next_ns - now) / 1000000 < wait_ms)
+			wait_ms = (int)((s->held[i].next_ns - now) / 1000000);
+	return wait_ms < 1 ? 1 : wait_ms;
+}
+
+static int
+loop(struct state *s, struct err *e)
+{
+	long asked = s->count;
+
+	for (;;) {
+		int wait_ms = POLL_MS, rc = 0;
+
+		if (stop || s->reader_gone)
+			begin_drain(s);
+		tend(s);
+		if (s->draining) {
+			drain_step(s);
+			if (s->nheld == 0)
+				return 0;
+		} else if ((rc = claim_some(s, &wait_ms, e)) != 0) {
+			return -rc;
+		}
+		if (!s->follow && !s->reader_gone)
+			return -leave(s, asked - s->count);
+		if (s->until_empty && s->nheld == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == POLL_MS)
+			return 0;
+		wait_for_change(s, next_wait(s, wait_ms));
+		rc = choose_look(&s->c, e);
+		if (rc != 0 && rc != -VIV_TEMPFAIL)
+			return rc;
+	}
+}
+
+/* -n: print what would be claimed, in order, and claim nothing. */
+static int
+dry_run(struct state *s)
+{
+	long n = 0;
+
+	for (size_t i = 0; i < s->c.board.n && n != s->count; i++) {
+		struct slot other;
+		cJSON *t;
+
+		if (claim_gate(&s->c.board, &s->c.fold, i, &s->c.want, clock_wall(), NULL) != CLAIM_READY ||
+		    claim_holder(&s->w, &s->c.fold, s->c.board.v[i].id, &other))
+			continue;
+		t = board_task(&s->c.board, i);
+		if (jsonl_write(STDOUT_FILENO, t, NULL) != 0)
+			exit(VIV_IO);
+		cJSON_Delete(t);
+		n++;
+	}
+	return n > 0 ? 0 : VIV_NO;
+}
+
+static void
+set_up(struct state *s)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	sigset_t block;
+
+	/* Blocked but while waiting, so that no signal is missed between a check and ppoll. */
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigaddset(&block, SIGHUP);
+	sigprocmask(SIG_BLOCK, &block, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGHUP, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (s->notify >= 0) {
+		char *audit = mem_fmt("%s/%s", s->w.root, WORLD_AUDIT);
+		char *board = mem_fmt("%s/%s", s->w.root, WORLD_MUTABLE);
+
+		inotify_add_watch(s->notify, audit, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+		inotify_add_watch(s->notify, board, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE);
+		free(audit);
+		free(board);
+	}
+}
+
+static void
+options(int argc, char **argv, struct state *s, struct claim_want *want)
+{
+	static const struct option longs[] = {
+		{"follow", no_argument, NULL, 'f'}, {"until-empty", no_argument, NULL, 'e'},
+		{"count", required_argument, NULL, 'c'}, {"window", required_argument, NULL, 'w'},
+		{"resident", required_argument, NULL, 'r'}, {"identity", required_argument, NULL, 'i'},
+		{"pid", required_argument, NULL, 'P'}, {"lease", required_argument, NULL, 'l'},
+		{"tag", required_argument, NULL, 'T'}, {"mode", required_argument, NULL, 'm'},
+		{"dry-run", no_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+	long long v;
+	int c;
+
+	s->count = 0;
+	s->max = 0;
+	while ((c = opt_next(argc, argv, "fec:w:r:i:P:l:T:m:n", longs)) != -1) {
+		if (c == 'f' || c == 'e')
+			s->follow = true;
+		if (c == 'e')
+			s->until_empty = true;
+		if (c == 'n')
+			s->dry = true;
+		if (c == 'c' && (!num_int(optarg, 1, 1000000, &v) || (s->count = (long)v) == 0))
+			opt_usage("-c wants a number from 1 on, not '%s'", optarg);
+		if (c == 'w' && (!num_int(optarg, 1, 100000, &v) || (s->max = (size_t)v) == 0))
+			opt_usage("-w wants a number from 1 on, not '%s'", optarg);
+		if (c == 'P' && (!num_int(optarg, 1, 4194304, &v) || (want->owner.pid = v) == 0))
+			opt_usage("-P wants a process id, not '%s'", optarg);
+		if (c == 'l' && !num_seconds(optarg, 1, 86400, &want->owner.lease_s))
+			opt_usage("-l wants seconds from 1 to 86400, not '%s'", optarg);
+		if (c == 'r')
+			want->owner.resident = optarg;
+		if (c == 'i')
+			want->owner.identity = optarg;
+		if (c == 'T')
+			want->tag = optarg;
+		if (c == 'm')
+			want->mode = optarg;
+	}
+	if (optind < argc)
+		opt_usage("unexpected argument '%s'", argv[optind]);
+	if (want->mode != NULL && strcmp(want->mode, "local") != 0 && strcmp(want->mode, "llm") != 0)
+		opt_usage("-m wants local or llm, not '%s'", want->mode);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct state s = {.notify = -1};
+	struct claim_want want = {.owner = {.lease_s = SLOT_LEASE_S}};
+	char generated[32] = "resident_";
+	struct err e = {0};
+	int rc;
+
+	opt_init(argc, argv, USAGE);
+	options(argc, argv, &s, &want);
+	if (!s.follow && s.count == 0 && !s.dry)
+		s.count = 1;
+	if (s.count == 0)
+		s.count = -1;
+	if (s.max == 0)
+		s.max = s.follow ? 1 : SIZE_MAX;
+	rand_hex(generated + 9, 4);
+	if (want.owner.resident == NULL)
+		want.owner.resident = getenv("VIV_RESIDENT") != NULL ? getenv("VIV_RESIDENT") : generated;
+	if (task_id_check(want.owner.resident, NULL) != 0)
+		opt_usage("-r: '%s' cannot be a resident's name", want.owner.resident);
+	if (s.follow && want.owner.pid == 0)
+		want.owner.pid = getpid();
+	if (world_open(&s.w, opt_world, &e) != 0 ||
+	    choose_open(&s.c, &s.w, &want, !s.follow, &e) != 0)
+		err_die(&e);
+	if (s.dry)
+		return opt_end(dry_run(&s));
+	set_up(&s);
+	rc = loop(&s, &e);
+	if (rc < 0 && e.code == -rc && rc != -VIV_NO)
+		err_warn("%s", e.msg);
+	for (size_t i = s.nheld; i-- > 0;)
+		give_back(&s, i, "claimer ended");
+	choose_close(&s.c);
+	return opt_end(-rc);
+}

@@ -1,0 +1,251 @@
+/*
+ * viv-cycle: executes task lines, up to -j of them at once.
+ *
+ * One poll loop over stdin, stdout's reader, and the commands that run. A line is read
+ * only when there is room to run it, so the claims wait upstream where they are
+ * renewed. Results are written as they come. A signal or the kill switch ends what
+ * runs and requeues it; a vanished reader ends it and this process.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "halt.h"
+#include "json.h"
+#include "jsonl.h"
+#include "num.h"
+#include "opt.h"
+#include "run.h"
+#include "stage.h"
+#include "task.h"
+
+#define USAGE "viv-cycle [-hv] [-j JOBS] [-D DIR] [-t TIMEOUT] [-o BYTES] [-C WORLD]"
+
+enum { TICK_MS = 1000, JOBS_MAX = 1024 };
+
+struct cycle {
+	struct world world;
+	struct run_setup setup;
+	struct jsonl in;
+	struct run **run;
+	size_t n, jobs;
+	bool reader_gone;
+	const char *stopping;
+};
+
+static volatile sig_atomic_t stop;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+/* Write the line of a run that is over, and forget it. */
+static int
+emit(struct cycle *c, struct run *r, struct err *e)
+{
+	cJSON *line = run_free(r);
+	int rc = c->reader_gone ? 0 : jsonl_write(STDOUT_FILENO, line, e);
+
+	if (rc != 0 && errno == EPIPE) {
+		c->reader_gone = true;
+		rc = 0;
+	}
+	cJSON_Delete(line);
+	free(r);
+	return rc;
+}
+
+/* Start lines while there is room. */
+static int
+start_some(struct cycle *c, struct err *e)
+{
+	cJSON *line;
+
+	while (c->n < c->jobs && !c->reader_gone && (line = jsonl_next(&c->in)) != NULL) {
+		struct run *r = mem_zero(1, sizeof(*r));
+		int rc;
+
+		if (c->stopping != NULL && stage_open(line)) {
+			stage_requeue(line, c->stopping);
+			*r = (struct run){.line = line, .hold = {.fd = -1}};
+			rc = 1;
+		} else {
+			rc = run_start(r, &c->setup, line, e);
+		}
+		if (rc == 0) {
+			c->run[c->n++] = r;
+			continue;
+		}
+		if (rc < 0) {
+			cJSON_Delete(run_free(r));
+			free(r);
+			return rc;
+		}
+		rc = emit(c, r, e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int
+step_all(struct cycle *c, struct err *e)
+{
+	char reason[256];
+	const char *why = c->reader_gone || stop ? "interrupted" :
+	    c->setup.w != NULL && c->n > 0 && halt_on(c->setup.w, reason, sizeof(reason)) ? "halted" : NULL;
+
+	if (stop && c->stopping == NULL)
+		c->stopping = "interrupted";
+	for (size_t i = c->n; i-- > 0;) {
+		struct run *r = c->run[i];
+		int rc;
+
+		if (why != NULL)
+			run_cancel(r, why);
+		run_tend(r);
+		proc_step(&r->proc);
+		if (!proc_done(&r->proc))
+			continue;
+		c->run[i] = c->run[--c->n];
+		rc = run_finish(r, e);
+		if (rc != 0) {
+			cJSON_Delete(run_free(r));
+			free(r);
+			return rc;
+		}
+		rc = emit(c, r, e);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static void
+wait_for_event(struct cycle *c, struct pollfd *p)
+{
+	bool room = c->n < c->jobs && !c->in.eof;
+	int timeout = c->n > 0 ? TICK_MS : -1;
+	nfds_t n = 2;
+	struct timespec ts;
+	sigset_t none;
+
+	p[0] = (struct pollfd){.fd = room ? STDIN_FILENO : -1, .events = POLLIN};
+	p[1] = (struct pollfd){.fd = c->reader_gone ? -1 : STDOUT_FILENO};
+	for (size_t i = 0; i < c->n; i++) {
+		const struct run *r = c->run[i];
+
+		n += (nfds_t)proc_poll(&c->run[i]->proc, p + n, &timeout);
+		if (r->hold.fd >= 0) {
+			int64_t ms = (r->renew_ns - clock_boot_ns()) / 1000000;
+
+			if (timeout < 0 || ms < timeout)
+				timeout = ms < 0 ? 0 : (int)ms + 1;
+		}
+	}
+	ts = (struct timespec){timeout / 1000, (timeout % 1000) * 1000000L};
+	sigemptyset(&none);
+	if (ppoll(p, n, timeout < 0 ? NULL : &ts, &none) < 0)
+		p[0].revents = p[1].revents = 0;
+	if (p[1].revents & (POLLERR | POLLNVAL))
+		c->reader_gone = true;
+}
+
+static int
+loop(struct cycle *c, struct err *e)
+{
+	struct pollfd *p = mem_zero(2 + PROC_POLLFDS * c->jobs, sizeof(*p));
+	int rc = 0;
+
+	while (rc == 0) {
+		wait_for_event(c, p);
+		if (p[0].revents != 0 && (rc = jsonl_fill(&c->in, e)) < 0)
+			break;
+		rc = step_all(c, e);
+		if (rc == 0)
+			rc = start_some(c, e);
+		if (c->n == 0 && (c->reader_gone || (c->in.eof && c->in.at >= c->in.buf.len)))
+			break;
+	}
+	free(p);
+	return rc;
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal};
+	sigset_t block;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	sigprocmask(SIG_BLOCK, &block, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A world is optional: a bare request runs under the shipped policy. */
+static void
+find_world(struct cycle *c)
+{
+	struct err e = {0};
+
+	if (world_open(&c->world, opt_world, &e) == 0)
+		c->setup.w = &c->world;
+	else if (opt_world != NULL || getenv("VIV_ROOT") != NULL)
+		err_die(&e);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"jobs", required_argument, NULL, 'j'}, {"workdir", required_argument, NULL, 'D'},
+		{"timeout", required_argument, NULL, 't'}, {"max-output", required_argument, NULL, 'o'},
+		{"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
+	struct cycle c = {.in = {.fd = STDIN_FILENO}, .jobs = 1, .setup = {.timeout_s = TASK_TIMEOUT_S}};
+	struct err e = {0};
+	long long v, max_output = -1;
+	int opt, rc;
+
+	opt_init(argc, argv, USAGE);
+	while ((opt = opt_next(argc, argv, "j:D:t:o:v", longs)) != -1) {
+		if (opt == 'j' && (!num_int(optarg, 1, JOBS_MAX, &v) || (c.jobs = (size_t)v) == 0))
+			opt_usage("-j wants a number from 1 to %d, not '%s'", JOBS_MAX, optarg);
+		if (opt == 'D')
+			c.setup.workdir = optarg;
+		if (opt == 't' && !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, &c.setup.timeout_s))
+			opt_usage("-t wants seconds from 1 to %d, not '%s'", TASK_TIMEOUT_MAX_S, optarg);
+		if (opt == 'o' && !num_size(optarg, 0, 1 << 30, &max_output))
+			opt_usage("-o wants bytes (64k), not '%s'", optarg);
+	}
+	if (optind < argc)
+		opt_usage("unexpected argument '%s'", argv[optind]);
+	find_world(&c);
+	if (policy_load(&c.setup.policy, c.setup.w, &e) != 0 || proc_reaper_start(&e) != 0)
+		err_die(&e);
+	c.setup.max_output = (size_t)(max_output >= 0 ? max_output : policy_max_output(c.setup.policy));
+	c.run = mem_zero(c.jobs, sizeof(struct run *));
+	catch_signals();
+	rc = loop(&c, &e);
+	if (rc < 0)
+		err_warn("%s", e.msg);
+	while (c.n > 0) {
+		cJSON_Delete(run_free(c.run[--c.n]));
+		free(c.run[c.n]);
+	}
+	free(c.run);
+	jsonl_free(&c.in);
+	policy_free(c.setup.policy);
+	return opt_end(rc < 0 ? -rc : c.in.bad > 0 ? VIV_NO : 0);
+}

@@ -1,0 +1,281 @@
+/*
+ * viv-log: records what the stages before it decided.
+ *
+ * Lines are taken in bursts: all that has arrived is committed (lib/commit.c), one
+ * fdatasync makes it durable, and only then the lines go on. So nothing downstream
+ * ever acts on an event that a power cut could take back, and a busy pipeline pays
+ * for one sync where a quiet one pays for each. If the log cannot be written, nothing
+ * is passed on.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "clock.h"
+#include "commit.h"
+#include "json.h"
+#include "jsonl.h"
+#include "num.h"
+#include "opt.h"
+#include "query.h"
+#include "stage.h"
+
+#define USAGE "viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
+	" [-l LAST] [-Z SIZE] [-A AGE] [-C WORLD]"
+
+enum { BURST = 512, IDS = 64 };
+
+struct burst {
+	cJSON *line[BURST];
+	size_t n;
+	int refused;
+};
+
+static int
+commit_one(struct log *l, struct burst *b, cJSON *line, struct err *e)
+{
+	int rc = commit_line(l, line, e);
+
+	if (rc == -VIV_REFUSED) {
+		err_warn("%s", e->msg);
+		b->refused++;
+		rc = 0;
+	}
+	b->line[b->n++] = line;
+	return rc;
+}
+
+/* Make the burst durable and pass it on. */
+static int
+finish(struct log *l, struct burst *b, int rc, struct err *e)
+{
+	if (rc == 0)
+		rc = log_sync(l, e);
+	for (size_t i = 0; i < b->n; i++) {
+		if (rc == 0)
+			rc = jsonl_write(STDOUT_FILENO, b->line[i], e);
+		cJSON_Delete(b->line[i]);
+	}
+	b->n = 0;
+	return rc;
+}
+
+static int
+record(struct log *l)
+{
+	struct jsonl in = {.fd = STDIN_FILENO};
+	struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+	struct burst b = {.n = 0};
+	struct err e = {0};
+	cJSON *line;
+	int rc = 0;
+
+	if (!isatty(STDIN_FILENO)) {
+		signal(SIGINT, SIG_IGN);
+		signal(SIGTERM, SIG_IGN);
+	}
+	while (rc == 0 && !in.eof) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents & (POLLERR | POLLNVAL))
+			break;
+		if (p[0].revents == 0 || (rc = jsonl_fill(&in, &e)) < 0)
+			continue;
+		rc = 0;
+		while (rc == 0 && (line = jsonl_next(&in)) != NULL) {
+			rc = commit_one(l, &b, line, &e);
+			if (rc == 0 && b.n == BURST)
+				rc = finish(l, &b, rc, &e);
+		}
+		rc = finish(l, &b, rc, &e);
+	}
+	jsonl_free(&in);
+	if (rc < 0)
+		err_die(&e);
+	return b.refused > 0 ? VIV_REFUSED : in.bad > 0 ? VIV_NO : 0;
+}
+
+static int
+verify(const struct world *w)
+{
+	struct chain_report r;
+	struct err e = {0};
+
+	if (chain_verify(w, &r, &e) != 0)
+		err_die(&e);
+	if (r.ok)
+		printf("ok: %llu lines in %llu segments, %llu of them from before the chain\n",
+		    (unsigned long long)r.lines, (unsigned long long)r.segments,
+		    (unsigned long long)r.unchained);
+	else
+		printf("bad: %s: %s\n", r.where, r.what);
+	return r.ok ? 0 : VIV_NO;
+}
+
+struct rotate {
+	long long size;			/* bytes, -1: any */
+	double age_s;			/* of the first line, -1: any */
+};
+
+static int
+first_time(const struct log_line *line, void *arg)
+{
+	char text[CLOCK_TEXT];
+
+	scan_copy(scan_get(scan_text(line->p, line->len), "timestamp"), text, sizeof(text));
+	return clock_parse(text, arg) ? 1 : 0;
+}
+
+/* Does the open segment ask for rotation? */
+static bool
+due(struct log *l, const struct rotate *r, struct err *e)
+{
+	struct log_mark end;
+	struct log one = *l;
+	double first = 0;
+
+	if (log_mark(l, &end, e) != 0)
+		err_die(e);
+	if (end.offset == 0)
+		return false;
+	if (r->size < 0 && r->age_s < 0)
+		return true;
+	if (r->size >= 0 && end.offset >= r->size)
+		return true;
+	if (r->age_s < 0)
+		return false;
+	one.seg = mem_zero(1, sizeof(*one.seg));
+	one.seg[0] = (struct log_segment){mem_dup(l->own), -1, end.ino, 0, false};
+	one.nseg = 1;
+	log_read(&one, first_time, &first, NULL);
+	return first > 0 && clock_wall() - first >= r->age_s;
+}
+
+static int
+rotate(struct log *l, const struct rotate *r, bool dry)
+{
+	struct err e = {0};
+
+	if (!due(l, r, &e)) {
+		err_warn("nothing to rotate");
+		return VIV_NO;
+	}
+	if (dry)
+		printf("would rotate %s/%s\n", WORLD_AUDIT, l->own);
+	else if (log_rotate(l, &e) != 0)
+		err_die(&e);
+	return 0;
+}
+
+static double
+time_arg(const char *opt, const char *text)
+{
+	double t;
+
+	if (!clock_parse(text, &t)) {
+		if (num_seconds(text, 0, 1e10, &t))
+			t = clock_wall() - t;
+		else
+			opt_usage("%s wants a time (2026-01-31T12:00:00) or an age (90s, 15m, 2h, 1d), not '%s'",
+			    opt, text);
+	}
+	return t;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"query", no_argument, NULL, 'q'}, {"follow", no_argument, NULL, 'f'},
+		{"verify", no_argument, NULL, 'V'}, {"rotate", no_argument, NULL, 'R'},
+		{"task", required_argument, NULL, 't'}, {"status", required_argument, NULL, 's'},
+		{"resident", required_argument, NULL, 'r'}, {"tag", required_argument, NULL, 'T'},
+		{"since", required_argument, NULL, 'S'}, {"until", required_argument, NULL, 'U'},
+		{"last", required_argument, NULL, 'l'}, {"size", required_argument, NULL, 'Z'},
+		{"age", required_argument, NULL, 'A'}, {"dry-run", no_argument, NULL, 'n'},
+		{NULL, 0, NULL, 0}};
+	const char *ids[IDS + 1] = {NULL};
+	struct query q = {.last = -1};
+	struct rotate r = {-1, -1};
+	struct err e = {0};
+	struct world w;
+	struct log l;
+	size_t nids = 0;
+	int c, mode = 0, rc;
+	bool dry = false, filtered = false;
+	long long v;
+
+	opt_init(argc, argv, USAGE);
+	while ((c = opt_next(argc, argv, "qfVRt:s:r:T:S:U:l:Z:A:n", longs)) != -1) {
+		if (strchr("qfVR", c) != NULL)
+			mode = mode == 0 || (c != 'V' && c != 'R') ? (mode == 'f' ? 'f' : c) : c;
+		filtered |= strchr("tsrTSUl", c) != NULL;
+		switch (c) {
+		case 't':
+			if (nids == IDS)
+				opt_usage("at most %d ids", IDS);
+			ids[nids++] = optarg;
+			q.ids = ids;
+			break;
+		case 's':
+			if (task_status_parse(optarg) == TASK_UNKNOWN)
+				opt_usage("'%s' is not a status", optarg);
+			q.status = optarg;
+			break;
+		case 'r':
+			q.resident = optarg;
+			break;
+		case 'T':
+			q.tag = optarg;
+			break;
+		case 'S':
+			q.since = time_arg("-S", optarg);
+			break;
+		case 'U':
+			q.until = time_arg("-U", optarg);
+			break;
+		case 'l':
+			if (!num_int(optarg, 0, 1000000000, &v))
+				opt_usage("-l wants a number, not '%s'", optarg);
+			q.last = (long)v;
+			break;
+		case 'Z':
+			if (!num_size(optarg, 0, 1LL << 50, &r.size))
+				opt_usage("-Z wants bytes (10M), not '%s'", optarg);
+			break;
+		case 'A':
+			if (!num_seconds(optarg, 0, 1e10, &r.age_s))
+				opt_usage("-A wants an age (7d), not '%s'", optarg);
+			break;
+		case 'n':
+			dry = true;
+			break;
+		}
+	}
+	if (optind < argc)
+		opt_usage("unexpected argument '%s': ids are given with -t", argv[optind]);
+	if (mode == 0 && filtered)
+		mode = 'q';
+	if (world_open(&w, opt_world, &e) != 0 || log_open(&l, &w, &e) != 0)
+		err_die(&e);
+	if (mode == 'V')
+		return opt_end(verify(&w));
+	if (mode == 'R')
+		return opt_end(rotate(&l, &r, dry));
+	if (mode == 'q' || mode == 'f') {
+		q.follow = mode == 'f';
+		rc = query_run(&l, &q, &e);
+		if (rc < 0 && rc != -VIV_NO)
+			err_die(&e);
+		return opt_end(-rc);
+	}
+	if (dry)
+		opt_usage("-n goes with -R: recording cannot be rehearsed");
+	rc = record(&l);
+	log_close(&l);
+	return opt_end(rc);
+}

@@ -1,0 +1,59 @@
+/*
+ * run: one local command of a task line, from policy to evidence.
+ */
+#ifndef VIV_RUN_H
+#define VIV_RUN_H
+
+#include <stdbool.h>
+#include <cjson/cJSON.h>
+
+#include "err.h"
+#include "policy.h"
+#include "proc.h"
+#include "slot.h"
+#include "world.h"
+
+/* What all runs of a viv-cycle share. Strings are borrowed. */
+struct run_setup {
+	const struct world *w;		/* NULL: no world, a bare request */
+	struct policy *policy;
+	const char *workdir;		/* -D, or NULL */
+	double timeout_s;		/* for tasks without "timeout" */
+	size_t max_output;		/* bytes kept of each stream */
+};
+
+/* One run. Zero-initialise; must not move while it runs. */
+struct run {
+	const struct run_setup *setup;
+	cJSON *line;			/* the task line, owned */
+	struct slot_hold hold;		/* fd -1: no claim in a world */
+	struct policy_argv argv;
+	char *workdir, *scratch;	/* absolute; workdir NULL: the scratch directory */
+	char *scratch_name;		/* below world/mutable/work, or NULL */
+	struct sandbox *box;
+	struct proc proc;
+	bool started, lost;
+	const char *cancelled;		/* reason, NULL: runs on its own */
+	int64_t renew_ns;		/* CLOCK_BOOTTIME of the next renewal */
+};
+
+/*
+ * Take the line (owned from now on) and start its command. 0: it runs. 1: it will not,
+ * and the line says why (status, events): hand it on at once. Negative: cannot go on.
+ */
+int run_start(struct run *r, const struct run_setup *setup, cJSON *line, struct err *e);
+
+/* Renew the claim when due; a lost one kills the command. */
+void run_tend(struct run *r);
+
+/* Kill it; the line will be requeued for that reason. */
+void run_cancel(struct run *r, const char *reason);
+
+/* It has ended: write the result and its evidence into the line and into results/.
+ * 0, or -VIV_IO: nothing may be passed on. */
+int run_finish(struct run *r, struct err *e);
+
+/* Free everything but the line, which is the caller's again. */
+cJSON *run_free(struct run *r);
+
+#endif

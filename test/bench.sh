@@ -1,0 +1,164 @@
+#!/bin/bash
+# What it costs here, beside what others cost here: test/bench.sh [start|claim|drain|memory ...]
+# Medians of rounds in which the candidates take turns, so that a slow minute of the
+# machine hits all of them. BENCH_TASKS, BENCH_ROUNDS change the sizes. A peer that is
+# not installed is named and left out.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+BIN=${VIV_BIN:-$PWD/bin}
+BUILD=${VIV_BUILD:-$PWD/build}
+PATH=$BIN:$PATH
+tasks=${BENCH_TASKS:-2000} rounds=${BENCH_ROUNDS:-5}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+export TZ=UTC LC_ALL=C
+unset VIV_ROOT
+
+have() { command -v "$1" >/dev/null; }
+
+# Microseconds of: COMMAND ..., appended to the file $1.
+took() {
+	local out=$1 start=${EPOCHREALTIME/./} end
+	shift
+	"$@"
+	end=${EPOCHREALTIME/./}
+	echo $((end - start)) >>"$out"
+}
+
+median() { sort -n "$1" | sed -n "$((($(wc -l <"$1") + 1) / 2))p"; }
+
+# Ratio of $1 to $2 with two decimals.
+ratio() { printf '%d.%02d' $(($1 / $2)) $(($1 * 100 / $2 % 100)); }
+
+repeat() {
+	local n=$1 i
+	shift
+	for ((i = 0; i < n; i++)); do
+		"$@" >/dev/null 2>&1 </dev/null
+	done
+}
+
+machine() {
+	printf 'machine: %s, %s cores, %s MiB, Linux %s, %s on %s\n' \
+	    "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
+	    "$(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024))" "$(uname -r)" \
+	    "$tmp" "$(df --output=fstype "$tmp" | tail -n 1)"
+}
+
+# A world with $2 tasks `true`.
+world() {
+	rm -rf "${tmp:?}/$1"
+	viv-init -q "$tmp/$1" >/dev/null || exit 1
+	for ((i = 1; i <= $2; i++)); do
+		printf '{"id":"t%d","command":"true","mode":"local"}\n' "$i"
+	done | viv-add -q -C "$tmp/$1" >/dev/null || exit 1
+}
+
+bench_start() {
+	local c n=20 base
+	for ((r = 0; r < rounds * 3; r++)); do
+		took "$tmp/true.us" repeat $n /bin/true
+		for c in "$BIN"/viv*; do
+			took "$tmp/${c##*/}.us" repeat $n "$c" -h
+		done
+	done
+	base=$(median "$tmp/true.us")
+	printf '\n%-24s %10s %8s\n' 'start (-h)' us ratio
+	printf '%-24s %10d %8s\n' /bin/true $((base / n)) 1.00
+	for c in "$BIN"/viv*; do
+		us=$(median "$tmp/${c##*/}.us")
+		printf '%-24s %10d %8s\n' "${c##*/}" $((us / n)) "$(ratio "$us" "$base")"
+	done
+}
+
+bench_claim() {
+	local n=10 size us base
+	printf '\n%-24s %10s %8s\n' 'one claim (-c 1)' us ratio
+	for size in 100 10000; do
+		world claim $size
+		export VIV_ROOT=$tmp/claim
+		repeat 2 viv-claim -c 1 -r bench
+		rm -f "$tmp"/claim.*us
+		for ((r = 0; r < rounds; r++)); do
+			took "$tmp/claim.true.us" repeat $n /bin/true
+			took "$tmp/claim.us" repeat $n viv-claim -c 1 -r bench
+		done
+		unset VIV_ROOT
+		base=$(median "$tmp/claim.true.us") us=$(median "$tmp/claim.us")
+		[ "$size" -gt 100 ] || printf '%-24s %10d %8s\n' /bin/true $((base / n)) 1.00
+		printf '%-24s %10d %8s\n' "of $size tasks" $((us / n)) "$(ratio "$us" "$base")"
+	done
+}
+
+drain_xargs() { seq "$tasks" | xargs -P 2 -n 1 true; }
+drain_parallel() { seq "$tasks" | parallel -j 2 --joblog "$tmp/joblog" true >/dev/null 2>&1; }
+drain_nq() {
+	mkdir "$tmp/nq"
+	for ((i = 0; i < tasks; i++)); do
+		NQDIR=$tmp/nq nq -q true
+	done
+	NQDIR=$tmp/nq nq -qw
+	rm -rf "$tmp/nq"
+}
+drain_tsp() {
+	export TS_SOCKET=$tmp/tsp TMPDIR=$tmp TS_MAXFINISHED=10
+	tsp -S 2
+	for ((i = 0; i < tasks; i++)); do
+		tsp -n true
+	done >/dev/null
+	tsp -N 1 true >/dev/null
+	while tsp -l | grep -qE ' (running|queued) '; do
+		sleep 0.01
+	done
+	tsp -K
+}
+drain_viv() {
+	viv-claim -e -r bench | viv-log | viv-guard | viv-cycle -j 2 | viv-log | viv-review | viv-log |
+	    viv-release >/dev/null
+}
+
+bench_drain() {
+	local base who us
+	for ((r = 0; r < rounds; r++)); do
+		took "$tmp/drain.xargs" drain_xargs
+		world drain "$tasks"
+		VIV_ROOT=$tmp/drain took "$tmp/drain.viv" drain_viv
+		done=$(viv-status -C "$tmp/drain" -J | jq '[.tasks[] | select(.status == "approved")] | length')
+		[ "$done" = "$tasks" ] || echo "bench: only $done of $tasks tasks were done" >&2
+		! have parallel || took "$tmp/drain.parallel" drain_parallel
+		! have tsp || took "$tmp/drain.tsp" drain_tsp
+		! have nq || [ "$r" -gt 0 ] || took "$tmp/drain.nq" drain_nq
+	done
+	base=$(median "$tmp/drain.xargs")
+	printf '\n%-24s %10s %8s\n' "$tasks times true, 2 jobs" ms ratio
+	for who in xargs viv parallel tsp nq; do
+		if [ -e "$tmp/drain.$who" ]; then
+			us=$(median "$tmp/drain.$who")
+			printf '%-24s %10d %8s\n' "$who" $((us / 1000)) "$(ratio "$us" "$base")"
+		else
+			printf '%-24s %10s\n' "$who" 'not installed'
+		fi
+	done
+	echo '(viv: posted before; checked, confined, logged durably and reviewed. tsp and nq: with posting;'
+	echo ' nq runs one job at a time, once. xargs and parallel: no queue.)'
+}
+
+bench_memory() {
+	local size=10000 f=$tmp/peak
+	world memory $size
+	export VIV_ROOT=$tmp/memory
+	p() { "$BUILD/test/peak" "$f" "$@"; }
+	p viv-claim -e -r bench | p viv-log | p viv-guard | p viv-cycle -j 2 | p viv-log | p viv-review |
+	    p viv-log | p viv-release >/dev/null
+	unset VIV_ROOT
+	printf '\n%-24s %10s\n' "peak at $size tasks" KiB
+	sort -k2nr "$f" | while read -r name kb; do
+		printf '%-24s %10d\n' "$name" "$kb"
+	done
+}
+
+machine
+[ $# -gt 0 ] || set -- start claim drain memory
+for part in "$@"; do
+	"bench_$part"
+done
