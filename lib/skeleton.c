@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "file.h"
 #include "json.h"
+#include "layout.h"
 #include "lock.h"
 #include "log.h"
 #include "rand.h"
@@ -28,26 +29,6 @@
 #include "world.h"
 
 enum { TOKEN_BYTES = 48, SMALL_FILE = 1 << 20 };
-
-static const struct {
-	const char *path;
-	mode_t mode;
-} dirs[] = {
-	{WORLD_MUTABLE, 0777},
-	{WORLD_LOCKS, 0777},
-	{WORLD_RESULTS, 0777},
-	{WORLD_WORK, 0777},
-	{WORLD_CACHE, 0700},
-	{WORLD_MUTABLE "/.swarm/identities", 0777},
-	{WORLD_MUTABLE "/.swarm/discussions", 0777},
-	{WORLD_MUTABLE "/.swarm/journals", 0700},
-	{WORLD_MUTABLE "/library/community_library/swarm_docs", 0777},
-	{WORLD_MUTABLE "/library/community_library/resident_suggestions", 0777},
-	{WORLD_MUTABLE "/library/creative_works", 0777},
-	{WORLD_PHYSICS, 0777},
-	{WORLD_AUDIT, 0777},
-	{WORLD_SECURITY, 0700},
-};
 
 static void
 note(struct skeleton *k, const char *what, const char *name)
@@ -62,13 +43,13 @@ note(struct skeleton *k, const char *what, const char *name)
 static int
 make_dirs(struct skeleton *k, struct err *e)
 {
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (size_t i = 0; i < layout_count; i++) {
 		int rc;
 
-		if (faccessat(k->fd, dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (faccessat(k->fd, layout_dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		note(k, "made", dirs[i].path);
-		rc = k->dry ? 0 : file_mkdirs(k->fd, dirs[i].path, dirs[i].mode, e);
+		note(k, "made", layout_dirs[i].path);
+		rc = k->dry ? 0 : file_mkdirs(k->fd, layout_dirs[i].path, layout_dirs[i].mode, e);
 		if (rc != 0)
 			return rc;
 	}
