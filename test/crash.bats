@@ -86,3 +86,109 @@ posted_is_kept() {
 	two_posted
 	fault_points EINTR posted_is_kept viv-add -i third -m local true
 }
+
+# --- an attempt ---
+
+events_of() {
+	jq -r --arg id "$1" 'select(.task_id == $id) | .status + (.generation | tostring) + (if .final then "!" else "" end)' \
+	    "$(log_file)" | paste -sd' ' -
+}
+
+# How many final events the log has for each generation of task $1: at most one each.
+final_once() {
+	local twice
+	twice=$(jq -r --arg id "$1" 'select(.task_id == $id and .final) | .generation' "$(log_file)" | sort | uniq -d)
+	[ -z "$twice" ] || { echo "ended twice: generation $twice of $1: $(events_of "$1")"; return 1; }
+}
+
+one_task() {
+	viv-add -q -i t1 -m local true >/dev/null
+}
+
+# What was claimed can be claimed again, because the owner is dead, under a higher number.
+claimable_again() {
+	local before after
+	whole || return 1
+	before=$(jq -r .claim.generation "$BATS_TEST_TMPDIR/out" 2>/dev/null)
+	after=$(viv-claim -c 1 -r bob 2>"$BATS_TEST_TMPDIR/again" | jq -r .claim.generation)
+	[ -n "$after" ] || { echo 'not claimable:'; cat "$BATS_TEST_TMPDIR/again"; return 1; }
+	[ "$after" -gt "${before:-0}" ] || { echo "generation $after after $before"; return 1; }
+	final_once t1
+}
+
+@test "crash: what viv-claim held when it was killed anywhere can be claimed at once" {
+	one_task
+	prepare
+	# shellcheck disable=SC2016 # the shell becomes viv-claim, whose pid the claim then names
+	crash_points claimable_again sh -c 'exec viv-claim -c 1 -r ada -P $$'
+	[ "$POINTS" -ge 4 ]
+}
+
+# Recording the end of an attempt: $1 is the status of a run that was not killed.
+ends_once() {
+	whole || return 1
+	if grep -q '"committed":true' "$BATS_TEST_TMPDIR/out"; then
+		[[ $(events_of t1) = *'approved1!'* ]] ||
+		    { echo "acknowledged, and not in the log: $(events_of t1)"; return 1; }
+	fi
+	# Said again, it is recorded now, or refused because it was; never twice.
+	rc=0
+	viv-log <"$IN" >"$BATS_TEST_TMPDIR/again.out" 2>"$BATS_TEST_TMPDIR/again" || rc=$?
+	[ "$rc" -eq 0 ] || { [ "$rc" -eq 77 ] && grep -q "'t1' is lost" "$BATS_TEST_TMPDIR/again"; } ||
+	    { echo "again: $rc"; cat "$BATS_TEST_TMPDIR/again"; return 1; }
+	# Whoever looks for work next completes the log, and finds none.
+	run viv-claim -c 1 -r bob
+	[ "$status" -eq 1 ] || { echo "claimed again: $output"; return 1; }
+	[[ $(events_of t1) = 'queued0 '*'approved1!' ]] || { echo "log: $(events_of t1)"; return 1; }
+	final_once t1 || return 1
+	viv-log -V >"$BATS_TEST_TMPDIR/again" || { cat "$BATS_TEST_TMPDIR/again"; return 1; }
+}
+
+finished_line() {
+	one_task
+	viv-claim -c 1 -r ada | viv-log >"$BATS_TEST_TMPDIR/claimed"
+	IN=$BATS_TEST_TMPDIR/in
+	jq -c 'del(.committed) | .status = "approved" |
+	    .events = [{status: "completed"}, {status: "pending_review"}, {status: "approved", final: true}]' \
+	    "$BATS_TEST_TMPDIR/claimed" >"$IN"
+	[ -s "$IN" ]
+	prepare
+}
+
+@test "crash: viv-log killed anywhere loses no acknowledged event and records none twice" {
+	finished_line
+	crash_points ends_once viv-log
+	[ "$POINTS" -ge 5 ]
+}
+
+@test "crash: viv-log with a full disk at any call loses nothing and says so" {
+	finished_line
+	fault_points ENOSPC ends_once viv-log
+}
+
+@test "crash: viv-log with an input/output error at any call loses nothing and says so" {
+	finished_line
+	fault_points EIO ends_once viv-log
+}
+
+given_back() {
+	local n
+	whole || return 1
+	if [ -s "$BATS_TEST_TMPDIR/out" ]; then
+		[[ $(events_of t1) = *'requeue1!'* ]] || { echo "given back, and not in the log"; return 1; }
+	fi
+	viv-release <"$IN" >/dev/null 2>&1
+	n=$(viv-claim -c 1 -r bob | jq -r .claim.generation)
+	final_once t1 || return 1
+	[[ $(events_of t1) = *'requeue1!' ]] || { echo "log: $(events_of t1)"; return 1; }
+	[ "${n:-0}" -ge 2 ] || { echo "not claimable: generation '$n'"; return 1; }
+}
+
+@test "crash: viv-release killed anywhere gives back once, now or when asked again" {
+	one_task
+	IN=$BATS_TEST_TMPDIR/in
+	viv-claim -c 1 -r ada | viv-log >"$IN"
+	prepare
+	crash_points given_back viv-release
+	[ "$POINTS" -ge 5 ]
+}
