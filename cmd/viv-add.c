@@ -24,21 +24,13 @@
 #include "post.h"
 #include "world.h"
 
-#define USAGE "viv-add [-nqJ] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
+#define USAGE "viv-add [-nqJ] [-C DIR] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
 	"[-M MODEL] [-t TIMEOUT] [-T TAG]... [-w DIR] [-I IDENTITY] [--not-before TIME] " \
 	"[--deadline TIME] [--max-attempts N] [--ok-exit N,...] " \
 	"[--review critic|human|model|jury] [--serial] [--keep-going] [TEXT | -] | " \
-	"viv-add -k|-x [-nq] ID..."
+	"viv-add -k|-x [-nq] [-C DIR] ID..."
 
 enum { TRIES = 8, PAUSE_MS = 100, REPORTS = 50 };
-
-/* One task of the input. */
-struct item {
-	cJSON *task;
-	unsigned long line;	/* 0: from the command line */
-	bool named;		/* came with an id */
-	bool bad;
-};
 
 struct add {
 	cJSON *defaults;	/* members that the flags give */
@@ -48,7 +40,7 @@ struct add {
 	bool kick, withdraw, dry, quiet, json, keep_going;
 	struct world w;
 	struct policy *policy;	/* NULL until a local task needs it */
-	struct item *v;
+	struct post_item *v;
 	size_t n;
 	size_t nbad;
 	bool posted;		/* the board has them */
@@ -66,11 +58,14 @@ words(const char *s, bool codes, const char *flag)
 	for (;;) {
 		size_t n = strcspn(s, ",");
 		char *word = mem_ndup(s, n);
+		bool ok = n > 0 && (!codes || num_int(word, 0, 255, &code));
 
-		if (n == 0 || (codes && !num_int(word, 0, 255, &code)))
-			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
 		json_push(list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
 		free(word);
+		if (!ok) {
+			cJSON_Delete(list);
+			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
+		}
 		if (s[n] == '\0')
 			return list;
 		s += n + 1;
@@ -157,7 +152,7 @@ set_member(struct add *a, int c)
 	else if (c == 'I')
 		json_set_str(d, "identity_id", optarg);
 	else if (c == REVIEW)
-		json_set_str(d, "reviewer", optarg);
+		json_set_str(d, "review", optarg);
 	else if (c == 'T')
 		set_tag(d, optarg);
 	else if (c == NOT_BEFORE)
@@ -209,7 +204,7 @@ static void
 item_add(struct add *a, cJSON *task, unsigned long line)
 {
 	a->v = mem_grow(a->v, a->n + 1, sizeof(*a->v));
-	a->v[a->n++] = (struct item){task, line, json_get(task, "id") != NULL, false};
+	a->v[a->n++] = (struct post_item){task, line, json_get(task, "id") != NULL, false};
 }
 
 static void
@@ -278,7 +273,7 @@ put_workdir(struct add *a, cJSON *t, bool *scratch, struct err *e)
 
 /* Documented order first, the flags' members where the task has none, the rest behind. */
 static int
-complete(struct add *a, struct item *it, bool *scratch, struct err *e)
+complete(struct add *a, struct post_item *it, bool *scratch, struct err *e)
 {
 	static const char *const order[] = {"id", "type", "prompt", "command", "mode", "min_budget",
 	    "max_budget", "intensity", "depends_on", "parallel_safe", "model", "status"};
@@ -313,8 +308,10 @@ complete(struct add *a, struct item *it, bool *scratch, struct err *e)
 }
 
 static void
-bad(struct add *a, struct item *it, const char *why)
+refuse(struct post_item *it, const char *why, void *arg)
 {
+	struct add *a = arg;
+
 	if (it->line == 0)
 		err_warn("%s", why);
 	else if (a->nbad < REPORTS)
@@ -334,7 +331,7 @@ complete_all(struct add *a)
 		int rc = complete(a, &a->v[i], &scratch, &e);
 
 		if (rc == -VIV_REFUSED && (a->workdir_given || a->v[i].line > 0)) {
-			bad(a, &a->v[i], e.msg);
+			refuse(&a->v[i], e.msg, a);
 			if (a->v[i].line == 0)
 				a->rc = VIV_REFUSED;
 		} else if (rc != 0) {
@@ -347,108 +344,13 @@ complete_all(struct add *a)
 
 /* --- checking and posting --- */
 
-/* A board of what is there and what may come: borrowed tasks first, then ours. */
-static void
-join(const struct post *p, struct add *a, char **text, struct board *all)
-{
-	struct err e;
-
-	*all = (struct board){.n = p->board.n};
-	all->v = mem_alloc((p->board.n + a->n) * sizeof(*all->v));
-	if (p->board.n > 0)
-		memcpy(all->v, p->board.v, p->board.n * sizeof(*all->v));
-	board_index(all);
-	for (size_t i = 0; i < a->n; i++) {
-		struct task *t = &all->v[all->n];
-
-		text[i] = NULL;
-		if (a->v[i].bad)
-			continue;
-		text[i] = json_text(a->v[i].task);
-		if (task_read(t, scan_text(text[i], strlen(text[i])), &e) != 0) {
-			bad(a, &a->v[i], e.msg);
-		} else if (board_find(all, t->id) >= 0) {
-			err_set(&e, VIV_CONFIG, "id '%s' is used twice in this input", t->id);
-			task_free(t);
-			bad(a, &a->v[i], e.msg);
-		} else {
-			all->n++;
-			board_add(all);
-		}
-	}
-}
-
-static void
-part(const struct post *p, char **text, size_t n, struct board *all)
-{
-	for (size_t i = p->board.n; i < all->n; i++)
-		task_free(&all->v[i]);
-	all->n = 0;
-	board_free(all);
-	for (size_t i = 0; i < n; i++)
-		free(text[i]);
-	free(text);
-}
-
-/* Dependencies: of a refused task, too, are refused, until nothing changes. */
-static void
-check_links(const struct post *p, struct add *a)
-{
-	const cJSON *deps = a->n == 1 ? json_arr(a->v[0].task, "depends_on") : NULL;
-	bool again;
-
-	if (deps != NULL && deps->child == NULL)
-		return;
-	do {
-		char **text = mem_zero(a->n, sizeof(*text));
-		struct board all;
-
-		again = false;
-		join(p, a, text, &all);
-		for (size_t i = 0; i < a->n; i++) {
-			const char *id = json_str(a->v[i].task, "id");
-			long at = a->v[i].bad ? -1 : board_find(&all, id);
-			char *why = at >= 0 ? post_links(p, &all, (size_t)at) : NULL;
-			char *line = why != NULL ? mem_fmt("task '%s' %s", id, why) : NULL;
-
-			if (line != NULL)
-				bad(a, &a->v[i], line);
-			again |= line != NULL;
-			free(line);
-			free(why);
-		}
-		part(p, text, a->n, &all);
-	} while (again && a->keep_going);
-}
-
-static void
-check_all(struct post *p, struct add *a)
-{
-	struct err e;
-
-	for (size_t i = 0; i < a->n; i++) {
-		struct item *it = &a->v[i];
-		char id[POST_ID];
-
-		if (it->bad)
-			continue;
-		if (!it->named) {
-			post_id(p, id);
-			json_set_str(it->task, "id", id);
-		}
-		if (post_check(p, it->task, &e) != 0)
-			bad(a, it, e.msg);
-	}
-	check_links(p, a);
-}
-
 static int
 post_good(struct post *p, struct add *a, cJSON **good, size_t *n_out, struct err *e)
 {
 	size_t n = 0;
 	int rc;
 
-	check_all(p, a);
+	post_check_all(p, a->v, a->n, a->keep_going, refuse, a);
 	for (size_t i = 0; i < a->n; i++)
 		if (!a->v[i].bad)
 			good[n++] = a->v[i].task;

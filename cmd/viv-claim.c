@@ -150,7 +150,7 @@ barred(struct state *s)
 		return POLL_MS;
 	}
 	pace = halt_pace(&s->w, &e);
-	if (e.code != 0)
+	if (pace < 0)
 		err_die(&e);
 	due = s->last_claim_ns + (int64_t)(pace * 1e9);
 	if (pace <= 0 || s->last_claim_ns == 0 || clock_boot_ns() >= due)

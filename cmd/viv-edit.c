@@ -24,7 +24,7 @@
 #include "slot.h"
 #include "world.h"
 
-#define USAGE "viv-edit [-nq]"
+#define USAGE "viv-edit [-nq] [-C DIR]"
 
 enum { TRIES = 8, PAUSE_MS = 100 };
 
@@ -258,7 +258,9 @@ static int
 finish(struct edit *ed, int rc, const struct err *e)
 {
 	if (rc != 0) {
-		err_warn("your text is kept in '%s'", ed->file);
+		/* an editor that saves by rename has made a new file, with its own mode */
+		if (chmod(ed->file, 0600) == 0)
+			err_warn("your text is kept in '%s'", ed->file);
 		return rc == -VIV_CONFIG ? VIV_NO : -rc;
 	}
 	if (unlink(ed->file) != 0)

@@ -23,6 +23,7 @@
 #include "opt.h"
 #include "query.h"
 #include "stage.h"
+#include "task.h"
 
 #define USAGE "viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
 	" [-l LAST] [-Z SIZE] [-A AGE] [-C WORLD]"
@@ -108,11 +109,12 @@ verify(const struct world *w)
 	if (chain_verify(w, &r, &e) != 0)
 		err_die(&e);
 	if (r.ok)
-		printf("ok: %llu lines in %llu segments, %llu of them from before the chain\n",
-		    (unsigned long long)r.lines, (unsigned long long)r.segments,
-		    (unsigned long long)r.unchained);
+		printf("ok: %lu lines in %lu segments, %lu of them from before the chain\n", r.lines,
+		    r.segments, r.unchained);
 	else
-		printf("bad: %s: %s\n", r.where, r.what);
+		printf("bad: %s line %lu: %s\n", r.segment, r.line, r.what);
+	if (r.torn[0] != '\0')
+		err_warn("'%s' ends in a torn line, which the next append sets aside", r.torn);
 	return r.ok ? 0 : VIV_NO;
 }
 

@@ -14,7 +14,7 @@
  *
  * Adding is splicing: the new tasks, one a line, go in behind the last item of
  * "tasks", and every byte that was there stays. What an empty board looks like is in
- * board_splice. Falsy JSON (null, [], {}, 0, "") is an empty board, an item of
+ * lib/board_splice.c. Falsy JSON (null, [], {}, 0, "") is an empty board, an item of
  * "tasks" that is no object is passed over; anything else that is not the documented
  * shape stops with 78 and is never replaced (reference core.md 1.2).
  */
@@ -22,8 +22,10 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "file.h"
@@ -301,113 +303,55 @@ board_end(struct lock *l)
 	lock_close(l);
 }
 
-/* The blanks before p on its line, when there is nothing else before it. */
-static size_t
-indent_of(const char *text, const char *p)
+/* The new file beside the old one, on the disk: its name (caller frees) or NULL. */
+static char *
+write_beside(const struct board *b, const struct world *w, const struct buf *text, struct err *e)
 {
-	size_t n = 0;
+	char *tmp = file_temp_name(WORLD_QUEUE);
+	int fd = openat(w->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = 0;
 
-	while (p > text && (p[-1] == ' ' || p[-1] == '\t')) {
-		p--;
-		n++;
+	if (fd < 0) {
+		err_sys(e, VIV_CANTCREAT, "cannot create a file beside '%s'", WORLD_QUEUE);
+		free(tmp);
+		return NULL;
 	}
-	return p > text && p[-1] == '\n' ? n : 0;
+	if (file_write(fd, text->p, text->len, WORLD_QUEUE, e) != 0)
+		rc = -1;
+	else if (fchmod(fd, b->seen.st_mode & 0777) != 0 || fsync(fd) != 0)
+		rc = err_sys(e, VIV_IO, "cannot write '%s'", WORLD_QUEUE);
+	if (close(fd) != 0 && rc == 0)
+		rc = err_sys(e, VIV_IO, "cannot write '%s'", WORLD_QUEUE);
+	if (rc == 0)
+		return tmp;
+	unlinkat(w->fd, tmp, 0);
+	free(tmp);
+	return NULL;
 }
 
-static void
-put_tasks(struct buf *out, cJSON *const *tasks, size_t n, const char *indent, size_t width)
-{
-	for (size_t i = 0; i < n; i++) {
-		buf_str(out, i > 0 ? ",\n" : "\n");
-		buf_add(out, indent, width);
-		json_print(out, tasks[i]);
-	}
-}
-
-static void
-put_list(struct buf *out, cJSON *const *tasks, size_t n)
-{
-	buf_char(out, '[');
-	put_tasks(out, tasks, n, "    ", n > 0 ? 4 : 0);
-	buf_str(out, n > 0 ? "\n  ]" : "]");
-}
-
-/* Behind the last item of a list that has some. */
-static void
-put_behind(struct buf *out, const char *text, const char *end, struct scan list, cJSON *const *tasks,
-    size_t n)
-{
-	struct scan first = {0}, last = {0}, item;
-	size_t at = 0, width;
-	const char *tail, *indent;
-
-	while (scan_item(list, &at, &item)) {
-		if (first.p == NULL)
-			first = item;
-		last = item;
-	}
-	tail = last.p + last.len;
-	width = indent_of(text, first.p);
-	indent = first.p - width;
-	if (width == 0) {
-		indent = "    ";
-		width = 4;
-	}
-	buf_add(out, text, (size_t)(tail - text));
-	buf_char(out, ',');
-	put_tasks(out, tasks, n, indent, width);
-	if (memchr(tail, '\n', (size_t)(list.p + list.len - tail)) == NULL)
-		buf_str(out, "\n  ");
-	buf_add(out, tail, (size_t)(end - tail));
-}
-
-void
-board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, struct buf *out)
-{
-	struct scan top = scan_text(text, len), list = {0}, item, value;
-	const char *end = text + len;
-	size_t at = 0;
-
-	if (top.kind == '{')
-		list = scan_get(top, "tasks");
-	if (top.kind != '{' || !scan_member(top, &at, &item, &value)) {
-		buf_str(out, "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n"
-		    "  \"tasks\": ");
-		put_list(out, tasks, n);
-		buf_str(out, ",\n  \"completed\": [],\n  \"failed\": []\n}\n");
-		return;
-	}
-	at = 0;
-	if (list.kind == '[' && scan_item(list, &at, &item)) {
-		put_behind(out, text, end, list, tasks, n);
-	} else if (list.kind != '\0') {
-		buf_add(out, text, (size_t)(list.p - text));
-		put_list(out, tasks, n);
-		buf_add(out, list.p + list.len, (size_t)(end - list.p) - list.len);
-	} else {
-		buf_add(out, text, (size_t)(top.p - text) + 1);
-		buf_str(out, "\n  \"tasks\": ");
-		put_list(out, tasks, n);
-		buf_char(out, ',');
-		buf_add(out, top.p + 1, (size_t)(end - top.p) - 1);
-	}
-}
-
-/* The last look before the rename: a moment remains in which an editor could lose. */
+/* Not file_replace: the last look at the old file comes right before the rename, so
+ * that the moment in which an editor's save could be lost is one system call long. */
 static int
 replace(struct board *b, const struct world *w, const struct buf *text, struct err *e)
 {
 	struct stat now;
+	char *tmp;
 	int rc;
 
 	if (text->len > BOARD_MAX)
 		return err_set(e, VIV_CONFIG, "'%s' would be larger than %d bytes", WORLD_QUEUE, BOARD_MAX);
+	tmp = write_beside(b, w, text, e);
+	if (tmp == NULL)
+		return -e->code;
 	rc = look(w, &now, e);
+	if (rc == 0 && !same_file(&now, &b->seen))
+		rc = err_set(e, VIV_TEMPFAIL, "'%s' was changed by another program, try again", WORLD_QUEUE);
+	if (rc == 0 && renameat(w->fd, tmp, w->fd, WORLD_QUEUE) != 0)
+		rc = err_sys(e, VIV_IO, "cannot replace '%s'", WORLD_QUEUE);
 	if (rc != 0)
-		return rc;
-	if (!same_file(&now, &b->seen))
-		return err_set(e, VIV_TEMPFAIL, "'%s' was changed by another program, try again", WORLD_QUEUE);
-	return file_replace(w->fd, WORLD_QUEUE, text->p, text->len, b->seen.st_mode & 0777, e);
+		unlinkat(w->fd, tmp, 0);
+	free(tmp);
+	return rc == 0 ? file_sync_dir(w->fd, WORLD_QUEUE, e) : rc;
 }
 
 int

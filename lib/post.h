@@ -42,6 +42,21 @@ void post_end(struct post *p);
  * neither the board nor the log has: 0 or -VIV_CONFIG. */
 int post_check(const struct post *p, const cJSON *task, struct err *e);
 
+/*
+ * The same for tasks that come together, and their dependencies. An item that was not
+ * named gets an id of post_id; one that is refused is marked bad, and refuse is told
+ * why. keep_going: also find those that only hang on a refused one.
+ */
+struct post_item {
+	cJSON *task;
+	unsigned long line;	/* of the input; 0: from the command line */
+	bool named;		/* came with an id */
+	bool bad;
+};
+typedef void post_refuse(struct post_item *it, const char *why, void *arg);
+void post_check_all(struct post *p, struct post_item *v, size_t n, bool keep_going, post_refuse *refuse,
+    void *arg);
+
 /* Are there more open tasks than the world allows when add more come? 0 or -VIV_REFUSED. */
 int post_limit(const struct post *p, size_t add, struct err *e);
 

@@ -60,7 +60,7 @@ static const struct member {
 	{"ok_exit", CODES, 0, 255, NULL},
 	{"workdir", ABSOLUTE, 0, 0, NULL},
 	{"tags", NAMES, 0, 0, NULL},
-	{"reviewer", ONE_OF, 0, 0, "critic human model jury"},
+	{"review", ONE_OF, 0, 0, "critic human model jury"},
 	{"decompose", FLAG_OR_NAME, 0, 0, NULL},
 	{"split", FLAG, 0, 0, NULL},
 	{"plan", FLAG, 0, 0, NULL},
@@ -94,7 +94,6 @@ static const struct member {
 	{"safety", STAGE, 0, 0, NULL},
 	{"context", STAGE, 0, 0, NULL},
 	{"result", STAGE, 0, 0, NULL},
-	{"review", STAGE, 0, 0, NULL},
 	{"events", STAGE, 0, 0, NULL},
 	{"committed", STAGE, 0, 0, NULL},
 };

@@ -260,5 +260,8 @@ main(int argc, char **argv)
 	if (in.len < 2)
 		err_exit(VIV_USAGE, "the input is no object");
 	damage(kind, &in, &out);
-	return fwrite(out.p, 1, out.len, stdout) != out.len;
+	kind = fwrite(out.p, 1, out.len, stdout) != out.len;
+	buf_free(&in);
+	buf_free(&out);
+	return (int)kind;
 }

@@ -150,7 +150,7 @@ test_ids(void)
 {
 	static const char *const good[] = {"a", "task-001", "a.b", "0", "\xc3\xa4", "x y", "a:b"};
 	static const char *const wrong[] = {"", ".", "..", ".a", "_serial", "a/b", "/", "a\nb", "a\tb",
-	    "a\x7f", "\xff", "a\xc2\x85", "a\xe2\x80\xae" "b", "\xed\xa0\x80"};
+	    "a\x7f", "\xff", "a\xc2\x85", ("a\xe2\x80\xae" "b"), "\xed\xa0\x80"};
 	char longest[TASK_ID_BYTES + 2];
 	struct err e;
 
@@ -245,11 +245,11 @@ test_check(void)
 	    "\"not_before\":\"2030-01-02T00:00:00Z\",\"deadline\":\"2030-01-01T00:00:00Z\"",
 	    "\"timeout\":0", "\"timeout\":3601", "\"max_attempts\":0", "\"ok_exit\":[]", "\"ok_exit\":[256]",
 	    "\"ok_exit\":0", "\"workdir\":\"src\"", "\"tags\":[\"\"]", "\"tags\":\"a\"", "\"split\":\"yes\"",
-	    "\"reviewer\":\"me\"", "\"on_dependency_failure\":\"ignore\"", "\"claim\":{}", "\"review\":{}",
+	    "\"review\":\"me\"", "\"on_dependency_failure\":\"ignore\"", "\"claim\":{}", "\"review\":{}",
 	    "\"result\":null", "\"committed\":true", "\"files_created\":[1]", "\"command\":\"\",\"mode\":\"local\""};
 	static const char *const good[] = {"\"model\":null", "\"max_budget\":0", "\"depends_on\":[\"b c\"]",
 	    "\"ok_exit\":[0,1]", "\"workdir\":\"/tmp\"", "\"tags\":[\"a\"]", "\"decompose\":\"atomic\"",
-	    "\"mine\":{\"deep\":[1]}", "\"files_created\":\"a.md\"", "\"timeout\":3600", "\"reviewer\":\"jury\"",
+	    "\"mine\":{\"deep\":[1]}", "\"files_created\":\"a.md\"", "\"timeout\":3600", "\"review\":\"jury\"",
 	    "\"status\":\"pending\"", "\"deadline\":\"2030-01-01\"", "\"priority\":-3"};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
