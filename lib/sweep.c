@@ -58,8 +58,8 @@ sweep_age(int dir, const char *name)
 
 /* Make durable what the log holds now: a final line that another process has just
  * appended may still be waiting for its sync. */
-static int
-sync_log(const struct world *w, struct err *e)
+int
+sweep_sync(const struct world *w, struct err *e)
 {
 	char **names;
 	size_t n;
@@ -94,7 +94,7 @@ pseudo_over(const struct sweep *k, const struct slots_one *s)
 int
 sweep_slots(const struct sweep *k, struct slots *s, struct err *e)
 {
-	int n = 0, rc = k->dry ? 0 : sync_log(k->w, e);
+	int n = 0, rc = k->dry ? 0 : sweep_sync(k->w, e);
 
 	for (size_t i = 0, end; rc == 0 && i < s->n; i = end) {
 		const struct slots_one *top;

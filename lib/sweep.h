@@ -30,6 +30,9 @@ int sweep_work(const struct sweep *k, struct err *e);		/* scratch directories */
 int sweep_seen(const struct sweep *k, const struct slots *s, struct err *e);
 int sweep_temp(const struct sweep *k, struct err *e);
 
+/* Make durable what the log holds now. */
+int sweep_sync(const struct world *w, struct err *e);
+
 /* Call fn for every entry of the directory (absent: none) but "." and "..", with its
  * descriptor; nonzero ends it and is returned. */
 int sweep_each(const struct world *w, const char *path, int (*fn)(int dir, const char *name, void *arg),
