@@ -424,6 +424,8 @@ main(int argc, char **argv)
 		err_warn("%s", e.msg);
 	for (size_t i = s.nheld; i-- > 0;)
 		give_back(&s, i, "claimer ended");
+	free(s.held);
 	choose_close(&s.c);
+	world_close(&s.w);
 	return opt_end(-rc);
 }

@@ -321,7 +321,10 @@ make_line(cJSON *task, const struct board *b, const struct fold *f, const struct
 	/* A lease that ran out is not the task's fault. */
 	if (win->took_over != NULL && strcmp(win->took_over, "expired") == 0 && before > 0)
 		attempt = before;
-	json_del(task, "status");
+	/* A hand edit may bring what only stages write. */
+	for (const char *const *m = (const char *const[]){"status", "claim", "safety", "context", "result",
+	    "events", "committed", "previous", "reason", NULL}; *m != NULL; m++)
+		json_del(task, *m);
 	if (t == NULL || !t->posted) {
 		ev = json_new();
 		json_set(ev, "task", cJSON_Duplicate(task, true));

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "file.h"
 #include "json.h"
+#include "layout.h"
 #include "lock.h"
 #include "log.h"
 #include "rand.h"
@@ -28,26 +29,6 @@
 #include "world.h"
 
 enum { TOKEN_BYTES = 48, SMALL_FILE = 1 << 20 };
-
-static const struct {
-	const char *path;
-	mode_t mode;
-} dirs[] = {
-	{WORLD_MUTABLE, 0777},
-	{WORLD_LOCKS, 0777},
-	{WORLD_RESULTS, 0777},
-	{WORLD_WORK, 0777},
-	{WORLD_CACHE, 0700},
-	{WORLD_MUTABLE "/.swarm/identities", 0777},
-	{WORLD_MUTABLE "/.swarm/discussions", 0777},
-	{WORLD_MUTABLE "/.swarm/journals", 0700},
-	{WORLD_MUTABLE "/library/community_library/swarm_docs", 0777},
-	{WORLD_MUTABLE "/library/community_library/resident_suggestions", 0777},
-	{WORLD_MUTABLE "/library/creative_works", 0777},
-	{WORLD_PHYSICS, 0777},
-	{WORLD_AUDIT, 0777},
-	{WORLD_SECURITY, 0700},
-};
 
 static void
 note(struct skeleton *k, const char *what, const char *name)
@@ -62,13 +43,13 @@ note(struct skeleton *k, const char *what, const char *name)
 static int
 make_dirs(struct skeleton *k, struct err *e)
 {
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+	for (size_t i = 0; i < layout_count; i++) {
 		int rc;
 
-		if (faccessat(k->fd, dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		if (faccessat(k->fd, layout_dirs[i].path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		note(k, "made", dirs[i].path);
-		rc = k->dry ? 0 : file_mkdirs(k->fd, dirs[i].path, dirs[i].mode, e);
+		note(k, "made", layout_dirs[i].path);
+		rc = k->dry ? 0 : file_mkdirs(k->fd, layout_dirs[i].path, layout_dirs[i].mode, e);
 		if (rc != 0)
 			return rc;
 	}
@@ -100,7 +81,8 @@ copy_skeleton(struct skeleton *k, const char *from, const char *to, struct err *
 	if (d == NULL)
 		return err_sys(e, VIV_CONFIG, "cannot open '%s'", from);
 	while (rc == 0 && (de = readdir(d)) != NULL) {
-		char *src = mem_fmt("%s/%s", from, de->d_name), *dst = mem_fmt("%s/%s", to, de->d_name);
+		char *src = mem_fmt("%s/%s", from, de->d_name),
+		     *dst = mem_fmt("%s/%s", to, de->d_name);
 		struct buf text = {0};
 		struct stat st;
 
@@ -138,7 +120,8 @@ make_halt(struct skeleton *k, struct err *e)
 	int rc;
 
 	clock_local(clock_wall(), when);
-	text = mem_fmt("{\n  \"halt\": false,\n  \"reason\": null,\n  \"timestamp\": \"%s\"\n}\n", when);
+	text = mem_fmt(
+	    "{\n  \"halt\": false,\n  \"reason\": null,\n  \"timestamp\": \"%s\"\n}\n", when);
 	rc = make_file(k, WORLD_HALT, text, strlen(text), 0666, e);
 	free(text);
 	return rc;
@@ -268,7 +251,8 @@ has_log(const struct skeleton *k)
 	bool found = false;
 
 	while (d != NULL && !found && (de = readdir(d)) != NULL)
-		found = strncmp(de->d_name, "execution_log.", 14) == 0 && strstr(de->d_name, ".jsonl") != NULL;
+		found = strncmp(de->d_name, "execution_log.", 14) == 0 &&
+		    strstr(de->d_name, ".jsonl") != NULL;
 	if (d != NULL)
 		closedir(d);
 	free(path);
