@@ -24,9 +24,9 @@
 #include "post.h"
 #include "world.h"
 
-#define USAGE "viv-add [-nqJ] [-C DIR] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] [-b MAX_BUDGET] " \
-	"[-M MODEL] [-t TIMEOUT] [-T TAG]... [-w DIR] [-I IDENTITY] [--not-before TIME] " \
-	"[--deadline TIME] [--max-attempts N] [--ok-exit N,...] " \
+#define USAGE "viv-add [-nqJ] [-C DIR] [-m local|llm] [-i ID] [-d ID,...] [-p PRIORITY] " \
+	"[-b MAX_BUDGET] [-M MODEL] [-t TIMEOUT] [-T TAG]... [-w DIR] [-I IDENTITY] " \
+	"[--not-before TIME] [--deadline TIME] [--max-attempts N] [--ok-exit N,...] " \
 	"[--review critic|human|model|jury] [--serial] [--keep-going] [TEXT | -] | " \
 	"viv-add -k|-x [-nq] [-C DIR] ID..."
 
@@ -60,11 +60,13 @@ words(const char *s, bool codes, const char *flag)
 		char *word = mem_ndup(s, n);
 		bool ok = n > 0 && (!codes || num_int(word, 0, 255, &code));
 
-		json_push(list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
+		json_push(
+		    list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
 		free(word);
 		if (!ok) {
 			cJSON_Delete(list);
-			opt_usage("%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
+			opt_usage(
+			    "%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
 		}
 		if (s[n] == '\0')
 			return list;
@@ -216,7 +218,9 @@ read_text(struct add *a, int argc, char **argv)
 	struct err e;
 
 	if (argc - optind == 2 && strpbrk(text, " \t\n") == NULL && task_id_check(text, &e) == 0)
-		opt_usage("one text at a time: quote it; is '%s' the id? then: viv-add -i '%s' 'TEXT'", text, text);
+		opt_usage(
+		    "one text at a time: quote it; is '%s' the id? then: viv-add -i '%s' 'TEXT'",
+		    text, text);
 	if (argc - optind > 1)
 		opt_usage("one text at a time: quote it");
 	if (a->id != NULL)
@@ -255,7 +259,8 @@ put_workdir(struct add *a, cJSON *t, bool *scratch, struct err *e)
 	char *real = NULL;
 	int rc = 0;
 
-	if (own == NULL && (json_get(t, "workdir") != NULL || (!task_is_local(t) && !a->workdir_given)))
+	if (own == NULL &&
+	    (json_get(t, "workdir") != NULL || (!task_is_local(t) && !a->workdir_given)))
 		return 0;
 	if (a->policy == NULL)
 		rc = policy_load(&a->policy, &a->w, e);
@@ -339,7 +344,8 @@ complete_all(struct add *a)
 		}
 	}
 	if (scratch && !a->quiet)
-		err_warn("this directory is no read root: local commands will run in their scratch directory");
+		err_warn("this directory is no read root: local commands will run in their scratch "
+		         "directory");
 }
 
 /* --- checking and posting --- */
@@ -422,7 +428,8 @@ decide(struct add *a, struct post *p, const char *id, struct err *e)
 	if (a->kick && board_find(&p->board, id) < 0)
 		return err_set(e, VIV_NO, "task '%s' is no longer on the board", id);
 	if (a->withdraw && (fold_done(t) || fold_dead(t)))
-		return err_set(e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
+		return err_set(
+		    e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
 	if (a->dry)
 		return 0;
 	event = json_new();

@@ -103,7 +103,8 @@ read_copy(struct edit *ed, struct err *e)
 	int rc = file_read(AT_FDCWD, ed->file, BOARD_MAX, &text, e);
 
 	board_free(&ed->mine);
-	if (rc == 0 && text.len == ed->base.text.len && memcmp(text.p, ed->base.text.p, text.len) == 0)
+	if (rc == 0 && text.len == ed->base.text.len &&
+	    memcmp(text.p, ed->base.text.p, text.len) == 0)
 		rc = -VIV_NO;
 	else if (rc == 0)
 		rc = board_parse(&ed->mine, &text, e);
@@ -111,7 +112,8 @@ read_copy(struct edit *ed, struct err *e)
 		rc = -VIV_IO;
 	if (rc == 0 && ed->mine.trouble != NULL &&
 	    (ed->base.trouble == NULL || strcmp(ed->base.trouble, ed->mine.trouble) != 0))
-		rc = err_set(e, VIV_CONFIG, "%.*s", (int)strcspn(ed->mine.trouble, "\n"), ed->mine.trouble);
+		rc = err_set(
+		    e, VIV_CONFIG, "%.*s", (int)strcspn(ed->mine.trouble, "\n"), ed->mine.trouble);
 	buf_free(&text);
 	return rc;
 }
@@ -144,7 +146,8 @@ check_removed(struct post *p, const char *id, struct err *e)
 	int rc = slot_last(p->w, id, t != NULL ? t->generation : 0, &s, e);
 
 	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(p->w, id, &s) == SLOT_HELD)
-		rc = err_set(e, VIV_REFUSED, "task '%s' cannot be removed: '%s' is working on it", id, s.resident);
+		rc = err_set(e, VIV_REFUSED, "task '%s' cannot be removed: '%s' is working on it",
+		    id, s.resident);
 	return rc;
 }
 
@@ -200,8 +203,8 @@ save_once(struct edit *ed, struct post *p, bool *saved, struct err *e)
 
 	if (ed->base.trouble != NULL && (ed->base.text.len != p->board.text.len ||
 	    memcmp(ed->base.text.p, p->board.text.p, p->board.text.len) != 0))
-		return err_set(e, VIV_CONFIG, "'%s' was changed by somebody else and has damaged tasks",
-		    WORLD_QUEUE);
+		return err_set(e, VIV_CONFIG,
+		    "'%s' was changed by somebody else and has damaged tasks", WORLD_QUEUE);
 	rc = board_merge(&ed->base, &ed->mine, &p->board, &text, e);
 	if (rc == 0)
 		rc = board_parse(&after, &text, e);
@@ -268,8 +271,8 @@ finish(struct edit *ed, int rc, const struct err *e)
 	if (e == NULL && !ed->quiet)
 		err_warn("no change");
 	else if (!ed->quiet)
-		err_warn("%s%zu added, %zu changed, %zu removed", ed->dry ? "would be: " : "", ed->added,
-		    ed->changed, ed->removed);
+		err_warn("%s%zu added, %zu changed, %zu removed", ed->dry ? "would be: " : "",
+		    ed->added, ed->changed, ed->removed);
 	return 0;
 }
 

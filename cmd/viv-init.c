@@ -75,7 +75,8 @@ inside(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
 
-	return strcmp(dir, "/") == 0 || (strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0'));
+	return strcmp(dir, "/") == 0 ||
+	    (strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0'));
 }
 
 static int
@@ -94,7 +95,8 @@ check_reads(struct init *in, struct err *e)
 		if (utf8_invalid(real, strlen(real)) != strlen(real))
 			return err_set(e, VIV_CONFIG, "'%s' is not UTF-8", real);
 		if (inside(in->k.root, real))
-			return err_set(e, VIV_REFUSED, "'%s' contains the world: tasks could read all of it", real);
+			return err_set(e, VIV_REFUSED,
+			    "'%s' contains the world: tasks could read all of it", real);
 		if (inside(real, in->k.root))
 			return err_set(e, VIV_REFUSED, "'%s' lies inside the world", real);
 	}
@@ -127,7 +129,8 @@ entries(const char *path, const char *name, bool *found)
 static int
 check_root(struct init *in, struct err *e)
 {
-	char *world = mem_fmt("%s/world", in->k.root), *mutable = mem_fmt("%s/%s", in->k.root, WORLD_MUTABLE);
+	char *world = mem_fmt("%s/world", in->k.root),
+	     *mutable = mem_fmt("%s/%s", in->k.root, WORLD_MUTABLE);
 	char *shared = mem_fmt("%s/%s/shared", in->k.root, WORLD_PHYSICS);
 	bool begun, other;
 	int n, rc = 0;
@@ -135,10 +138,12 @@ check_root(struct init *in, struct err *e)
 	in->exists = access(mutable, F_OK) == 0;
 	n = in->exists ? 0 : entries(in->k.root, "world", &begun);
 	if (in->exists && in->k.shared && access(shared, F_OK) != 0)
-		rc = err_set(e, VIV_REFUSED, "'%s' is a world that is not shared, and stays one", in->k.root);
+		rc = err_set(e, VIV_REFUSED, "'%s' is a world that is not shared, and stays one",
+		    in->k.root);
 	else if (n < 0 && errno != ENOENT)
 		rc = err_sys(e, VIV_CANTCREAT, "cannot make a world in '%s'", in->k.root);
-	else if (n > 0 && !(n == 1 && begun && entries(world, "", &other) == 0) && access(mutable, F_OK) != 0)
+	else if (n > 0 && !(n == 1 && begun && entries(world, "", &other) == 0) &&
+	    access(mutable, F_OK) != 0)
 		rc = err_set(e, VIV_CANTCREAT, "'%s' is neither empty nor a world", in->k.root);
 	free(world);
 	free(mutable);
@@ -150,8 +155,9 @@ check_root(struct init *in, struct err *e)
 static void
 say_next(const struct init *in)
 {
-	const char *quote = in->k.root[strspn(in->k.root, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789/._+:@%-")] == '\0' ? "" : "'";
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789/._+:@%-";
+	const char *quote = in->k.root[strspn(in->k.root, plain)] == '\0' ? "" : "'";
 
 	if (in->quiet)
 		return;
@@ -162,7 +168,8 @@ say_next(const struct init *in)
 	err_warn("made the world '%s'", in->k.root);
 	err_warn("next: export VIV_ROOT=%s%s%s", quote, in->k.root, quote);
 	if (in->k.nreads == 0)
-		err_warn("tasks may read nothing of yours yet: viv-init --read DIR %s%s%s", quote, in->k.root, quote);
+		err_warn("tasks may read nothing of yours yet: viv-init --read DIR %s%s%s", quote,
+		    in->k.root, quote);
 }
 
 static void

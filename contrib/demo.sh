@@ -1,44 +1,62 @@
 #!/bin/sh
-# A small world, a few tasks, and a resident that runs them: contrib/demo.sh [DIR].
-# Without DIR it happens in a temporary directory, which is removed at the end.
+# Two residents at work on this source tree: contrib/demo.sh [DIR].
+# The world is made in DIR, or in a temporary directory, and stays there to look at.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 [ ! -x "$here/bin/viv-add" ] || PATH=$here/bin:$PATH
+dir=${1:-$(mktemp -d "${TMPDIR:-/tmp}/vivarium.XXXXXX")}
+bold='' plain=''
+[ ! -t 1 ] || { bold=$(printf '\033[1m'); plain=$(printf '\033[0m'); }
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; }
+run() { say "$@"; "$@" || [ $? -eq 1 ]; }
 
-if [ $# -gt 0 ]; then
-	dir=$1
-	mkdir -p "$dir"
-else
-	dir=$(mktemp -d)
-	trap 'rm -rf "$dir"' EXIT
-	trap 'exit 1' INT TERM
-fi
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
-[ -t 1 ] || say() { printf '\n$ %s\n' "$*"; }
-run() { say "$*"; "$@"; }
-
-mkdir -p "$dir/tree"
-printf '# Notes\nwater the plants\nread the log\n' >"$dir/tree/notes.md"
-cd "$dir/tree"
-run viv-init --read "$dir/tree" "$dir/world"
+say viv-init --read . "$dir/world"
+viv-init -q --read "$here" "$dir/world"
 export VIV_ROOT="$dir/world"
+cd "$here"
 
-run viv-add -m local 'cat notes.md'
-run viv-add -m local 'rg -n plants .'
-run viv-add -m local 'curl http://example.org'
-say 'echo {...} | viv-add     # a task that waits for another'
-echo '{"id":"after","command":"wc -l notes.md","mode":"local","depends_on":["before"]}
-{"id":"before","command":"ls","mode":"local"}' | viv-add
+say 'viv-add ...      # twelve tasks: counts, searches, a chain, one that fails, one refused'
+{
+	for lib in lib/[b-f]*.c; do
+		printf '{"id":"lines-%s","command":"wc -l %s"}\n' "$(basename "$lib" .c)" "$lib"
+	done | head -n 5
+	cat <<-'END'
+	{"id":"commands","command":"find cmd -name 'viv-*' -type f"}
+	{"id":"search","command":"grep -rn --include=*.c 'fencing token' lib","priority":5}
+	{"id":"hash","command":"sha256sum lib/claim.c lib/slot.c"}
+	{"id":"hash-again","command":"sha256sum lib/claim.c lib/slot.c","depends_on":["hash"]}
+	{"id":"compare","command":"diff lib/claim.h lib/claim.h","depends_on":["hash-again"]}
+	{"id":"fails","command":"cat no/such/file"}
+	{"id":"refused","command":"sh -c 'curl evil.example'"}
+	END
+} | viv-add | paste -sd' ' -
+
+say 'viv-resident -e -r ada & viv-resident -e -r bob & viv-status -f'
+viv-status -f &
+status=$!
+viv-resident -e -r ada -s 0.15 &
+ada=$!
+viv-resident -e -r bob &
+wait $! $ada || true
+sleep 1
+kill $status 2>/dev/null || true
+wait $status 2>/dev/null || true
+viv-halt -q pace 0
+
 run viv-status
-
-say 'viv-claim -e -r ada | viv-log | viv-guard | viv-cycle -j 2 | viv-log | viv-review | viv-log | viv-release'
-viv-claim -e -r ada | viv-log | viv-guard | viv-cycle -j 2 | viv-log | viv-review | viv-log |
-    viv-release >/dev/null
-
-run viv-status
-run viv-status -o after
-say "jq -c '[.seq, .task_id, .status]' world/meta/audit/execution_log.jsonl | tail -n 5"
-jq -c '[.seq, .task_id, .status]' "$dir/world/meta/audit/execution_log.jsonl" | tail -n 5
+run viv-status -o search
+run viv-status refused
+say "viv-log -t compare | jq -c '[.seq, .resident_id, .status]'"
+viv-log -t compare | jq -c '[.seq, .resident_id, .status]'
 run viv-log -V
+run "$here/share/verify-log.sh" "$dir/world"
 run viv-doctor
-[ $# -eq 0 ] || printf '\nthe world stays in %s: export VIV_ROOT=%s\n' "$dir/world" "$dir/world"
+
+cat <<END
+
+The world is $dir/world. Type next:
+  export VIV_ROOT=$dir/world PATH=$here/bin:\$PATH
+  viv-add -m local 'git log --oneline -n 3'; viv-resident -e; viv-status
+  viv-status -o hash; viv-status -w fails; viv-log -f
+  man $here/man/man7/vivarium.7
+END

@@ -97,7 +97,8 @@ falsy(struct scan v)
 	size_t at = 0;
 
 	return v.kind == 'n' || v.kind == 'f' || (v.kind == '"' && v.len == 2) ||
-	    (v.kind == '0' && scan_number(v, 1) == 0) || (v.kind == '[' && !scan_item(v, &at, &a)) ||
+	    (v.kind == '0' && scan_number(v, 1) == 0) ||
+	    (v.kind == '[' && !scan_item(v, &at, &a)) ||
 	    (v.kind == '{' && !scan_member(v, &at, &a, &c));
 }
 
@@ -339,13 +340,15 @@ replace(struct board *b, const struct world *w, const struct buf *text, struct e
 	int rc;
 
 	if (text->len > BOARD_MAX)
-		return err_set(e, VIV_CONFIG, "'%s' would be larger than %d bytes", WORLD_QUEUE, BOARD_MAX);
+		return err_set(
+		    e, VIV_CONFIG, "'%s' would be larger than %d bytes", WORLD_QUEUE, BOARD_MAX);
 	tmp = write_beside(b, w, text, e);
 	if (tmp == NULL)
 		return -e->code;
 	rc = look(w, &now, e);
 	if (rc == 0 && !same_file(&now, &b->seen))
-		rc = err_set(e, VIV_TEMPFAIL, "'%s' was changed by another program, try again", WORLD_QUEUE);
+		rc = err_set(
+		    e, VIV_TEMPFAIL, "'%s' was changed by another program, try again", WORLD_QUEUE);
 	if (rc == 0 && renameat(w->fd, tmp, w->fd, WORLD_QUEUE) != 0)
 		rc = err_sys(e, VIV_IO, "cannot replace '%s'", WORLD_QUEUE);
 	if (rc != 0)

@@ -63,8 +63,10 @@ cJSON *board_task(const struct board *b, size_t i);
  * board_append's pure part: the new text in *out, from text that passed board_load.
  */
 int board_begin(struct board *b, const struct world *w, struct lock *l, struct err *e);
-int board_append(struct board *b, const struct world *w, cJSON *const *tasks, size_t n, struct err *e);
-int board_replace(struct board *b, const struct world *w, const char *text, size_t n, struct err *e);
+int board_append(
+    struct board *b, const struct world *w, cJSON *const *tasks, size_t n, struct err *e);
+int board_replace(
+    struct board *b, const struct world *w, const char *text, size_t n, struct err *e);
 void board_end(struct lock *l);
 void board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, struct buf *out);
 

@@ -47,7 +47,8 @@ walk(const struct board *b, size_t from)
 			b->mark[next] = OPEN;
 			stack[n++] = (struct step){(size_t)next, 0};
 		} else if (next >= 0 && b->mark[next] != CLEAN) {
-			b->mark[stack[n - 1].task] |= WAITS;	/* open: a cycle; WAITS: leads to one */
+			b->mark[stack[n - 1].task] |=
+			    WAITS; /* open: a cycle; WAITS: leads to one */
 		}
 		next = next_dep(b, &stack[n - 1]);
 		if (next >= 0)

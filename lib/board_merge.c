@@ -77,7 +77,8 @@ merge_tasks(const struct board *base, const struct board *mine, const struct boa
 			if (s == 1 && board_find(mine, id) >= 0)
 				continue;
 			if (!choose(task_of(base, id), task_of(mine, id), task_of(theirs, id), &v))
-				return err_set(e, VIV_NO, "task '%s' was changed by somebody else too", id);
+				return err_set(
+				    e, VIV_NO, "task '%s' was changed by somebody else too", id);
 			if (v.kind != '\0')
 				put(out, &first, "    ", v);
 		}
@@ -95,13 +96,15 @@ top_of(const struct board *b)
 
 /* One member of the queue that is not "tasks". */
 static int
-merge_member(const struct board *const b[3], struct scan key, struct buf *out, bool *first, struct err *e)
+merge_member(
+    const struct board *const b[3], struct scan key, struct buf *out, bool *first, struct err *e)
 {
 	char *name = scan_dup(key);
 	struct scan v;
 	int rc = 0;
 
-	if (!choose(scan_get(top_of(b[0]), name), scan_get(top_of(b[1]), name), scan_get(top_of(b[2]), name), &v))
+	if (!choose(scan_get(top_of(b[0]), name), scan_get(top_of(b[1]), name),
+		scan_get(top_of(b[2]), name), &v))
 		rc = err_set(e, VIV_NO, "member '%s' was changed by somebody else too", name);
 	else if (v.kind != '\0') {
 		put(out, first, "  ", key);
@@ -121,7 +124,8 @@ board_merge(const struct board *base, const struct board *mine, const struct boa
 	bool first = true, tasks = false;
 	int rc = 0;
 
-	if (base->text.len == theirs->text.len && memcmp(base->text.p, theirs->text.p, base->text.len) == 0) {
+	if (base->text.len == theirs->text.len &&
+	    memcmp(base->text.p, theirs->text.p, base->text.len) == 0) {
 		buf_add(out, mine->text.p, mine->text.len);
 		return 0;
 	}

@@ -44,8 +44,8 @@ put_list(struct buf *out, cJSON *const *tasks, size_t n)
 
 /* Behind the last item of a list that has some. */
 static void
-put_behind(struct buf *out, const char *text, const char *end, struct scan list, cJSON *const *tasks,
-    size_t n)
+put_behind(struct buf *out, const char *text, const char *end, struct scan list,
+    cJSON *const *tasks, size_t n)
 {
 	struct scan first = {0}, last = {0}, item;
 	size_t at = 0, width;
@@ -81,7 +81,8 @@ board_splice(const char *text, size_t len, cJSON *const *tasks, size_t n, struct
 	if (top.kind == '{')
 		list = scan_get(top, "tasks");
 	if (top.kind != '{' || !scan_member(top, &at, &item, &value)) {
-		buf_str(out, "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n"
+		buf_str(out,
+		    "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n"
 		    "  \"tasks\": ");
 		put_list(out, tasks, n);
 		buf_str(out, ",\n  \"completed\": [],\n  \"failed\": []\n}\n");

@@ -196,11 +196,27 @@ timeout_of(const cJSON *task)
 	return json_num(task, "timeout", task_is_local(task) ? TASK_TIMEOUT_S : LLM_TIMEOUT_S);
 }
 
+/* Where to look for the event of the end in slot number: from the line that the fold
+ * has of it, else behind what was read. */
+static struct log_mark
+end_mark(const struct log *l, const struct fold *f, const struct fold_task *t, int64_t number)
+{
+	struct log_mark mark = log_read_mark(l);
+
+	if (t == NULL || !t->final || t->generation + 1 != number)
+		return mark;
+	if (strcmp(f->names[t->segment], l->own) != 0)
+		return (struct log_mark){0, 0};
+	mark.offset = t->offset;
+	return mark;
+}
+
 /* Steps 1 to 4: CLAIM_TAKEN when slot win->number is ours. */
 static int
-win_slot(const struct world *w, struct log *l, const struct fold_task *t, const char *id,
+win_slot(const struct world *w, struct log *l, const struct fold *f, const char *id,
     const struct slot_owner *o, struct win *win, struct err *e)
 {
+	const struct fold_task *t = fold_get(f, id);
 	int64_t base = t != NULL ? t->generation : 0, prev = 0;
 	enum slot_verdict v;
 	struct slot s;
@@ -217,7 +233,7 @@ win_slot(const struct world *w, struct log *l, const struct fold_task *t, const 
 		win->took_over = v == SLOT_DEAD ? "dead" : "expired";
 	}
 	if (s.kind == SLOT_FREE || s.kind == SLOT_DONE) {
-		rc = commit_repair(l, id, s.number, log_read_mark(l), e);
+		rc = commit_repair(l, id, s.number, end_mark(l, f, t, s.number), e);
 		return rc < 0 ? rc : CLAIM_CHANGED;
 	}
 	if (s.kind != SLOT_NONE) {
@@ -305,7 +321,10 @@ make_line(cJSON *task, const struct board *b, const struct fold *f, const struct
 	/* A lease that ran out is not the task's fault. */
 	if (win->took_over != NULL && strcmp(win->took_over, "expired") == 0 && before > 0)
 		attempt = before;
-	json_del(task, "status");
+	/* A hand edit may bring what only stages write. */
+	for (const char *const *m = (const char *const[]){"status", "claim", "safety", "context", "result",
+	    "events", "committed", "previous", "reason", NULL}; *m != NULL; m++)
+		json_del(task, *m);
 	if (t == NULL || !t->posted) {
 		ev = json_new();
 		json_set(ev, "task", cJSON_Duplicate(task, true));
@@ -351,7 +370,7 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 	int rc;
 
 	o.timeout_s = timeout_of(task);
-	rc = win_slot(w, l, fold_get(f, id), id, &o, &win, e);
+	rc = win_slot(w, l, f, id, &o, &win, e);
 	if (rc != CLAIM_TAKEN) {
 		cJSON_Delete(task);
 		return rc;

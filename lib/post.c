@@ -97,8 +97,8 @@ post_limit(const struct post *p, size_t add, struct err *e)
 	}
 	if (open + add <= limit)
 		return 0;
-	return err_set(e, VIV_REFUSED, "%zu open tasks and %zu more: the limit max_tasks is %zu", open, add,
-	    limit);
+	return err_set(e, VIV_REFUSED, "%zu open tasks and %zu more: the limit max_tasks is %zu",
+	    open, add, limit);
 }
 
 char *
@@ -159,6 +159,7 @@ post_id(struct post *p, char out[POST_ID])
 		}
 		gmtime_r(&p->id_s, &tm);
 		strftime(date, sizeof(date), "%Y%m%d-%H%M%S", &tm);
-		snprintf(out, POST_ID, "t%s-%03u-%04x", date, p->id_ms % 1000, p->id_count++ & 0xffff);
+		snprintf(
+		    out, POST_ID, "t%s-%03u-%04x", date, p->id_ms % 1000, p->id_count++ & 0xffff);
 	} while (board_find(&p->board, out) >= 0 || fold_get(&p->fold, out) != NULL);
 }

@@ -54,8 +54,8 @@ struct post_item {
 	bool bad;
 };
 typedef void post_refuse(struct post_item *it, const char *why, void *arg);
-void post_check_all(struct post *p, struct post_item *v, size_t n, bool keep_going, post_refuse *refuse,
-    void *arg);
+void post_check_all(
+    struct post *p, struct post_item *v, size_t n, bool keep_going, post_refuse *refuse, void *arg);
 
 /* Are there more open tasks than the world allows when add more come? 0 or -VIV_REFUSED. */
 int post_limit(const struct post *p, size_t add, struct err *e);

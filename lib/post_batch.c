@@ -105,7 +105,8 @@ check_links(struct batch *x)
 }
 
 void
-post_check_all(struct post *p, struct post_item *v, size_t n, bool keep_going, post_refuse *refuse, void *arg)
+post_check_all(
+    struct post *p, struct post_item *v, size_t n, bool keep_going, post_refuse *refuse, void *arg)
 {
 	struct batch x = {p, v, n, keep_going, refuse, arg};
 	struct err e;

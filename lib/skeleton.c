@@ -81,7 +81,8 @@ copy_skeleton(struct skeleton *k, const char *from, const char *to, struct err *
 	if (d == NULL)
 		return err_sys(e, VIV_CONFIG, "cannot open '%s'", from);
 	while (rc == 0 && (de = readdir(d)) != NULL) {
-		char *src = mem_fmt("%s/%s", from, de->d_name), *dst = mem_fmt("%s/%s", to, de->d_name);
+		char *src = mem_fmt("%s/%s", from, de->d_name),
+		     *dst = mem_fmt("%s/%s", to, de->d_name);
 		struct buf text = {0};
 		struct stat st;
 
@@ -119,7 +120,8 @@ make_halt(struct skeleton *k, struct err *e)
 	int rc;
 
 	clock_local(clock_wall(), when);
-	text = mem_fmt("{\n  \"halt\": false,\n  \"reason\": null,\n  \"timestamp\": \"%s\"\n}\n", when);
+	text = mem_fmt(
+	    "{\n  \"halt\": false,\n  \"reason\": null,\n  \"timestamp\": \"%s\"\n}\n", when);
 	rc = make_file(k, WORLD_HALT, text, strlen(text), 0666, e);
 	free(text);
 	return rc;
@@ -249,7 +251,8 @@ has_log(const struct skeleton *k)
 	bool found = false;
 
 	while (d != NULL && !found && (de = readdir(d)) != NULL)
-		found = strncmp(de->d_name, "execution_log.", 14) == 0 && strstr(de->d_name, ".jsonl") != NULL;
+		found = strncmp(de->d_name, "execution_log.", 14) == 0 &&
+		    strstr(de->d_name, ".jsonl") != NULL;
 	if (d != NULL)
 		closedir(d);
 	free(path);

@@ -72,7 +72,8 @@ task_id_check(const char *id, struct err *e)
 	if (n == 0)
 		return err_set(e, VIV_CONFIG, "an id must not be empty");
 	if (n > TASK_ID_BYTES)
-		return err_set(e, VIV_CONFIG, "id '%.40s...' is longer than %d bytes", id, TASK_ID_BYTES);
+		return err_set(
+		    e, VIV_CONFIG, "id '%.40s...' is longer than %d bytes", id, TASK_ID_BYTES);
 	if (utf8_invalid(id, n) != n)
 		return err_set(e, VIV_CONFIG, "an id must be UTF-8");
 	if (id[0] == '.')
@@ -266,7 +267,9 @@ task_read(struct task *t, struct scan obj, struct err *e)
 	while (rc == 0 && scan_member(obj, &at, &key, &val))
 		rc = read_member(t, &r, key, val, e);
 	if (t->id == NULL || t->id[0] == '\0' || (rc == 0 && task_id_check(t->id, e) != 0))
-		rc = t->id == NULL || t->id[0] == '\0' ? err_set(e, VIV_CONFIG, "a task has no id") : -VIV_CONFIG;
+		rc = t->id == NULL || t->id[0] == '\0' ?
+		    err_set(e, VIV_CONFIG, "a task has no id") :
+		    -VIV_CONFIG;
 	else if (rc != 0)
 		err_prefix(e, "task '%s'", t->id);
 	if (rc != 0) {
@@ -314,8 +317,8 @@ first_text(const cJSON *t, const char *const *names)
 const char *
 task_prompt(const cJSON *t)
 {
-	static const char *const names[] = {"prompt", "instruction", "description", "atomic_instruction",
-	    "task", NULL};
+	static const char *const names[] = {
+	    "prompt", "instruction", "description", "atomic_instruction", "task", NULL};
 
 	return first_text(t, names);
 }

@@ -22,8 +22,26 @@ enum {
 	LIST_ITEMS = 4096	/* dependencies, files, tags of one task */
 };
 
-enum kind { TEXT, NAME, PATH, ABSOLUTE, ID, NUMBER, INTEGER, FLAG, FLAG_OR_NAME, ONE_OF, DATE, NAMES, PATHS,
-	IDS, CODES, OBJECT, INTENT, STAGE };
+enum kind {
+	TEXT,
+	NAME,
+	PATH,
+	ABSOLUTE,
+	ID,
+	NUMBER,
+	INTEGER,
+	FLAG,
+	FLAG_OR_NAME,
+	ONE_OF,
+	DATE,
+	NAMES,
+	PATHS,
+	IDS,
+	CODES,
+	OBJECT,
+	INTENT,
+	STAGE
+};
 
 /* Every documented member (vivarium-task(5)); null always counts as absent. */
 static const struct member {
@@ -195,7 +213,8 @@ check_value(const cJSON *v, const struct member *m, const struct world_limits *l
 	case PATH:
 		return check_text(v, PATH_CHARS);
 	case ABSOLUTE:
-		return s != NULL && s[0] == '/' && strlen(s) <= PATH_CHARS ? NULL : "an absolute path";
+		return s != NULL && s[0] == '/' && strlen(s) <= PATH_CHARS ? NULL :
+									     "an absolute path";
 	case ID:
 		return s != NULL && task_id_check(s, &e) == 0 ? NULL : "a task id";
 	case NUMBER:
@@ -204,11 +223,15 @@ check_value(const cJSON *v, const struct member *m, const struct world_limits *l
 	case FLAG:
 		return cJSON_IsBool(v) ? NULL : "true or false";
 	case FLAG_OR_NAME:
-		return cJSON_IsBool(v) || check_text(v, NAME_CHARS) == NULL ? NULL : "true, false or a string";
+		return cJSON_IsBool(v) || check_text(v, NAME_CHARS) == NULL ?
+		    NULL :
+		    "true, false or a string";
 	case ONE_OF:
 		return one_of(s, m->words) ? NULL : "";
 	case DATE:
-		return s != NULL && clock_parse(s, &when) ? NULL : "a date such as 2030-01-31T08:00:00+00:00";
+		return s != NULL && clock_parse(s, &when) ?
+		    NULL :
+		    "a date such as 2030-01-31T08:00:00+00:00";
 	case NAMES:
 		return check_list(v, NAME_CHARS, false, "a list of short strings");
 	case PATHS:
@@ -220,7 +243,8 @@ check_value(const cJSON *v, const struct member *m, const struct world_limits *l
 	case OBJECT:
 		return cJSON_IsObject(v) ? NULL : "an object";
 	case INTENT:
-		return cJSON_IsObject(v) || check_text(v, lim->max_instruction_chars) == NULL ? NULL :
+		return cJSON_IsObject(v) || check_text(v, lim->max_instruction_chars) == NULL ?
+		    NULL :
 		    "an object or a string";
 	case STAGE:
 		break;
@@ -273,8 +297,10 @@ check_extra(const cJSON *t, const struct world_limits *lim, struct err *e)
 		return err_set(e, VIV_CONFIG, "%lld members beyond the documented ones: the limit "
 		    "max_metadata_keys is %lld", keys, lim->max_metadata_keys);
 	if (bytes > lim->max_metadata_bytes)
-		return err_set(e, VIV_CONFIG, "%lld bytes in members beyond the documented ones: the limit "
-		    "max_metadata_bytes is %lld", bytes, lim->max_metadata_bytes);
+		return err_set(e, VIV_CONFIG,
+		    "%lld bytes in members beyond the documented ones: the limit "
+		    "max_metadata_bytes is %lld",
+		    bytes, lim->max_metadata_bytes);
 	return 0;
 }
 

@@ -132,8 +132,8 @@ test_validate(const cJSON *all, const char *dir)
 static void
 test_damaged(const char *dir)
 {
-	static const char *const text[] = {"", "{", "[1]", "\"x\"", "{\"tasks\":5}", "{\"tasks\":\"ab\"}",
-	    "{\"tasks\":[]} x", "{\"tasks\":[],\"tasks\":[]}"};
+	static const char *const text[] = {"", "{", "[1]", "\"x\"", "{\"tasks\":5}",
+	    "{\"tasks\":\"ab\"}", "{\"tasks\":[]} x", "{\"tasks\":[],\"tasks\":[]}"};
 	struct board b;
 	struct world w;
 
@@ -149,8 +149,11 @@ static void
 test_ids(void)
 {
 	static const char *const good[] = {"a", "task-001", "a.b", "0", "\xc3\xa4", "x y", "a:b"};
-	static const char *const wrong[] = {"", ".", "..", ".a", "_serial", "a/b", "/", "a\nb", "a\tb",
-	    "a\x7f", "\xff", "a\xc2\x85", ("a\xe2\x80\xae" "b"), "\xed\xa0\x80"};
+	static const char *const wrong[] = {"", ".", "..", ".a", "_serial", "a/b", "/", "a\nb",
+	    "a\tb", "a\x7f", "\xff", "a\xc2\x85",
+	    ("a\xe2\x80\xae"
+	     "b"),
+	    "\xed\xa0\x80"};
 	char longest[TASK_ID_BYTES + 2];
 	struct err e;
 
@@ -192,19 +195,23 @@ static void
 test_read(void)
 {
 	struct task t = read_text("{\"id\":7,\"command\":\"ls\",\"depends_on\":[\"a\",{\"b\":1}],"
-	    "\"resident_identity\":\"bob\",\"identity_id\":\"ada\",\"tags\":[\"x\",3,null],\"priority\":\"hi\","
-	    "\"parallel_safe\":false,\"not_before\":\"1970-01-01T00:01:40Z\",\"on_dependency_failure\":\"fail\"}");
+				  "\"resident_identity\":\"bob\",\"identity_id\":\"ada\",\"tags\":["
+	                          "\"x\",3,null],\"priority\":\"hi\","
+				  "\"parallel_safe\":false,\"not_before\":\"1970-01-01T00:01:40Z\","
+	                          "\"on_dependency_failure\":\"fail\"}");
 
 	CHECK(strcmp(t.id, "7") == 0);
 	CHECK(t.local && t.max_attempts == TASK_ATTEMPTS_LOCAL);
 	CHECK(t.deps != NULL && strcmp(t.deps[0], "a") == 0 && strcmp(t.deps[1], "{\"b\":1}") == 0);
 	CHECK(strcmp(t.identity, "ada") == 0);
-	CHECK(t.tags != NULL && strcmp(t.tags[0], "x") == 0 && strcmp(t.tags[1], "3") == 0 && t.tags[2] == NULL);
+	CHECK(t.tags != NULL && strcmp(t.tags[0], "x") == 0 && strcmp(t.tags[1], "3") == 0 &&
+	    t.tags[2] == NULL);
 	CHECK(t.priority == 0 && t.serial && t.fail_on_dependency);
 	CHECK(t.not_before > 99.9 && t.not_before < 100.1);
 	task_free(&t);
-	t = read_text("{\"id\":\"a\",\"prompt\":\"p\",\"depends_on\":\"b\",\"mode\":\" LLM \",\"command\":\"ls\","
-	    "\"max_attempts\":5,\"tags\":null,\"parallel_safe\":null}");
+	t = read_text("{\"id\":\"a\",\"prompt\":\"p\",\"depends_on\":\"b\",\"mode\":\" LLM "
+	              "\",\"command\":\"ls\","
+		      "\"max_attempts\":5,\"tags\":null,\"parallel_safe\":null}");
 	CHECK(!t.local && t.max_attempts == 5 && !t.serial);
 	CHECK(t.deps != NULL && strcmp(t.deps[0], "b") == 0 && t.deps[1] == NULL);
 	task_free(&t);
@@ -237,25 +244,30 @@ accepted(const char *text)
 static void
 test_check(void)
 {
-	static const char *const wrong[] = {"\"id\":\"b c\"", "\"id\":\"-x\"", "\"id\":\"a,b\"", "\"type\":1",
-	    "\"prompt\":[]", "\"mode\":\"shell\"", "\"mode\":\"local l\"", "\"min_budget\":-1",
-	    "\"max_budget\":\"1\"", "\"min_budget\":2,\"max_budget\":1", "\"intensity\":\"huge\"",
-	    "\"depends_on\":\"a\"", "\"depends_on\":[\"../a\"]", "\"depends_on\":[1]", "\"parallel_safe\":0",
-	    "\"status\":\"approved\"", "\"priority\":1.5", "\"not_before\":\"soon\"",
+	static const char *const wrong[] = {"\"id\":\"b c\"", "\"id\":\"-x\"", "\"id\":\"a,b\"",
+	    "\"type\":1", "\"prompt\":[]", "\"mode\":\"shell\"", "\"mode\":\"local l\"",
+	    "\"min_budget\":-1", "\"max_budget\":\"1\"", "\"min_budget\":2,\"max_budget\":1",
+	    "\"intensity\":\"huge\"", "\"depends_on\":\"a\"", "\"depends_on\":[\"../a\"]",
+	    "\"depends_on\":[1]", "\"parallel_safe\":0", "\"status\":\"approved\"",
+	    "\"priority\":1.5", "\"not_before\":\"soon\"",
 	    "\"not_before\":\"2030-01-02T00:00:00Z\",\"deadline\":\"2030-01-01T00:00:00Z\"",
-	    "\"timeout\":0", "\"timeout\":3601", "\"max_attempts\":0", "\"ok_exit\":[]", "\"ok_exit\":[256]",
-	    "\"ok_exit\":0", "\"workdir\":\"src\"", "\"tags\":[\"\"]", "\"tags\":\"a\"", "\"split\":\"yes\"",
-	    "\"review\":\"me\"", "\"on_dependency_failure\":\"ignore\"", "\"claim\":{}", "\"review\":{}",
-	    "\"result\":null", "\"committed\":true", "\"files_created\":[1]", "\"command\":\"\",\"mode\":\"local\""};
-	static const char *const good[] = {"\"model\":null", "\"max_budget\":0", "\"depends_on\":[\"b c\"]",
-	    "\"ok_exit\":[0,1]", "\"workdir\":\"/tmp\"", "\"tags\":[\"a\"]", "\"decompose\":\"atomic\"",
-	    "\"mine\":{\"deep\":[1]}", "\"files_created\":\"a.md\"", "\"timeout\":3600", "\"review\":\"jury\"",
+	    "\"timeout\":0", "\"timeout\":3601", "\"max_attempts\":0", "\"ok_exit\":[]",
+	    "\"ok_exit\":[256]", "\"ok_exit\":0", "\"workdir\":\"src\"", "\"tags\":[\"\"]",
+	    "\"tags\":\"a\"", "\"split\":\"yes\"", "\"review\":\"me\"",
+	    "\"on_dependency_failure\":\"ignore\"", "\"claim\":{}", "\"review\":{}",
+	    "\"result\":null", "\"committed\":true", "\"files_created\":[1]",
+	    "\"command\":\"\",\"mode\":\"local\""};
+	static const char *const good[] = {"\"model\":null", "\"max_budget\":0",
+	    "\"depends_on\":[\"b c\"]", "\"ok_exit\":[0,1]", "\"workdir\":\"/tmp\"",
+	    "\"tags\":[\"a\"]", "\"decompose\":\"atomic\"", "\"mine\":{\"deep\":[1]}",
+	    "\"files_created\":\"a.md\"", "\"timeout\":3600", "\"review\":\"jury\"",
 	    "\"status\":\"pending\"", "\"deadline\":\"2030-01-01\"", "\"priority\":-3"};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		bool id = strncmp(wrong[i], "\"id\"", 4) == 0, prompt = strncmp(wrong[i], "\"prompt\"", 8) == 0;
-		char *text = mem_fmt("{%s%s%s}", id ? "" : "\"id\":\"t\",", prompt ? "" : "\"prompt\":\"p\",",
-		    wrong[i]);
+		bool id = strncmp(wrong[i], "\"id\"", 4) == 0,
+		     prompt = strncmp(wrong[i], "\"prompt\"", 8) == 0;
+		char *text = mem_fmt("{%s%s%s}", id ? "" : "\"id\":\"t\",",
+		    prompt ? "" : "\"prompt\":\"p\",", wrong[i]);
 
 		if (accepted(text))
 			bad += fprintf(stderr, "task_test: accepted: %s\n", text) > 0;
@@ -331,8 +343,9 @@ static void
 test_splice(void)
 {
 	static const char fresh[] = "{\n  \"version\": \"1.1\",\n"
-	    "  \"api_endpoint\": \"http://127.0.0.1:8420\",\n  \"tasks\": [\n    {\"id\":\"n\"}\n  ],\n"
-	    "  \"completed\": [],\n  \"failed\": []\n}\n";
+				    "  \"api_endpoint\": \"http://127.0.0.1:8420\",\n  \"tasks\": "
+	                            "[\n    {\"id\":\"n\"}\n  ],\n"
+				    "  \"completed\": [],\n  \"failed\": []\n}\n";
 
 	splice_is("null", fresh);
 	splice_is("[]", fresh);
@@ -342,7 +355,8 @@ test_splice(void)
 	splice_is("{ \"tasks\" : [ ] }\n", "{ \"tasks\" : [\n    {\"id\":\"n\"}\n  ] }\n");
 	splice_is("{\"tasks\":[{\"id\":\"a\"}],\"x\":[]}",
 	    "{\"tasks\":[{\"id\":\"a\"},\n    {\"id\":\"n\"}\n  ],\"x\":[]}");
-	splice_is("{\"tasks\":[\n\t{\"id\" : \"a]\"}\n]}", "{\"tasks\":[\n\t{\"id\" : \"a]\"},\n\t{\"id\":\"n\"}\n]}");
+	splice_is("{\"tasks\":[\n\t{\"id\" : \"a]\"}\n]}",
+	    "{\"tasks\":[\n\t{\"id\" : \"a]\"},\n\t{\"id\":\"n\"}\n]}");
 }
 
 static void
@@ -351,7 +365,8 @@ cycle_is(const struct board *b, const char *id, const char *want)
 	char *got = board_cycle(b, (size_t)board_find(b, id));
 
 	if (want == NULL ? got != NULL : got == NULL || strcmp(got, want) != 0)
-		bad += fprintf(stderr, "task_test: cycle of %s: %s\n", id, got != NULL ? got : "none") > 0;
+		bad += fprintf(stderr, "task_test: cycle of %s: %s\n", id,
+			   got != NULL ? got : "none") > 0;
 	free(got);
 }
 
@@ -361,11 +376,15 @@ test_cycles(const char *dir)
 	struct board b;
 	struct world w;
 
-	CHECK(load(&b, &w, dir, "{\"tasks\":["
-	    "{\"id\":\"z\",\"depends_on\":[\"y\"]},{\"id\":\"y\",\"depends_on\":[\"ok\",\"a\"]},"
-	    "{\"id\":\"ok\",\"depends_on\":[\"gone\",\"ok2\"]},{\"id\":\"ok2\"},"
-	    "{\"id\":\"a\",\"depends_on\":[\"b\"]},{\"id\":\"b\",\"depends_on\":[\"ok\",\"c\"]},"
-	    "{\"id\":\"c\",\"depends_on\":[\"a\"]},{\"id\":\"self\",\"depends_on\":[\"self\"]}]}") == 1);
+	CHECK(load(&b, &w, dir,
+		  "{\"tasks\":["
+		  "{\"id\":\"z\",\"depends_on\":[\"y\"]},{\"id\":\"y\",\"depends_on\":[\"ok\","
+	          "\"a\"]},"
+		  "{\"id\":\"ok\",\"depends_on\":[\"gone\",\"ok2\"]},{\"id\":\"ok2\"},"
+		  "{\"id\":\"a\",\"depends_on\":[\"b\"]},{\"id\":\"b\",\"depends_on\":[\"ok\","
+	          "\"c\"]},"
+		  "{\"id\":\"c\",\"depends_on\":[\"a\"]},{\"id\":\"self\",\"depends_on\":[\"self\"]"
+	          "}]}") == 1);
 	CHECK(b.n == 8);
 	cycle_is(&b, "z", "waits for 'a', which is part of a cycle: a -> b -> c -> a");
 	cycle_is(&b, "c", "is part of a cycle: c -> a -> b -> c");
