@@ -54,7 +54,7 @@ open_beneath(const struct world *w, const char *path)
 		return -1;
 	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 	close(dir);
-	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX)) {
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))) {
 		close(fd);
 		fd = -1;
 	}
@@ -73,7 +73,9 @@ check_placeholders(struct critic *c, const char *path, int fd)
 		buf_reserve(&b, 65536);
 		n = read(fd, b.p + b.len, 65536);
 		b.len += n > 0 ? (size_t)n : 0;
-	} while (n > 0);
+	} while (n > 0 && b.len <= FILE_MAX);
+	if (n < 0 || b.len > FILE_MAX)
+		issue(c, "'%s' cannot be read, or is too long to be looked at", path);
 	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 		if (b.len > 0 && memmem(b.p, b.len, word[i], strlen(word[i])) != NULL) {
 			issue(c, "'%s' contains a placeholder: %s", path, word[i]);
@@ -100,7 +102,8 @@ check_file(struct critic *c, const struct world *w, const char *path)
 static void
 check_files(struct critic *c, const struct world *w, const cJSON *obj)
 {
-	static const char *const member[] = {"files_created", "files_modified", "artifacts", "files"};
+	static const char *const member[] = {"files_created", "files_modified", "artifacts",
+	    "files"};
 
 	for (size_t i = 0; i < sizeof(member) / sizeof(member[0]); i++) {
 		const cJSON *v = json_get(obj, member[i]), *item;
@@ -130,6 +133,25 @@ exit_allowed(const cJSON *line, double code)
 	return false;
 }
 
+/* What was kept whole must have the hash that was taken of it. Bytes that are no UTF-8
+ * were replaced, which changes the length: then there is nothing to compare. */
+static void
+check_stream(struct critic *c, const cJSON *res, const char *name)
+{
+	char bytes[32], sum[32], hash[FILE_SHA256];
+	const char *text = json_str(res, name), *want;
+
+	snprintf(bytes, sizeof(bytes), "%s_bytes", name);
+	snprintf(sum, sizeof(sum), "%s_sha256", name);
+	want = json_str(res, sum);
+	if (text == NULL || want == NULL || json_num(res, bytes, -1) != (double)strlen(text) ||
+	    strstr(text, "\xef\xbf\xbd") != NULL)
+		return;
+	file_sha256(text, strlen(text), hash);
+	if (strcmp(hash, want) != 0)
+		issue(c, "%s does not have the hash that was taken of it", name);
+}
+
 static void
 check_local(struct critic *c, const cJSON *line, const cJSON *res)
 {
@@ -143,6 +165,10 @@ check_local(struct critic *c, const cJSON *line, const cJSON *res)
 		issue(c, "no exit status: nothing shows that it ran");
 	else if (!exit_allowed(line, code->valuedouble))
 		issue(c, "exit status %d", code->valueint);
+	if (json_str(res, "stdout_sha256") == NULL)
+		issue(c, "no hash of the output: nothing shows what was produced");
+	check_stream(c, res, "stdout");
+	check_stream(c, res, "stderr");
 }
 
 static void
@@ -156,26 +182,50 @@ check_answer(struct critic *c, const cJSON *res)
 		issue(c, "the answer was cut off");
 }
 
+/* The file has the hash that the line names; does it say what the line says? */
 static void
-check_stored(struct critic *c, const struct world *w, const cJSON *res)
+check_same(struct critic *c, const struct buf *b, const cJSON *res)
+{
+	cJSON *file = json_parse(b->p, b->len, NULL);
+	const cJSON *stored = json_obj(file, "result"), *v;
+
+	if (stored == NULL)
+		issue(c, "the stored result cannot be understood");
+	cJSON_ArrayForEach(v, stored) {
+		if (cJSON_Compare(v, json_get(res, v->string), true))
+			continue;
+		issue(c, "'%.100s' of the result is not what was stored", v->string);
+		break;
+	}
+	cJSON_Delete(file);
+}
+
+/* The result lies where this very attempt puts it, and is what was hashed then. */
+static void
+check_stored(struct critic *c, const struct world *w, const cJSON *line, const cJSON *res)
 {
 	const char *file = json_str(res, "file"), *want = json_str(res, "sha256");
+	const char *id = json_str(line, "id");
+	double generation = json_num(json_obj(line, "claim"), "generation", 0);
+	char *own = mem_fmt("%s/%s.%.0f.json", WORLD_RESULTS, id != NULL ? id : "", generation);
 	char hash[FILE_SHA256];
 	struct buf b = {0};
 
 	if (file == NULL || want == NULL) {
 		issue(c, "no stored result: nothing shows what was produced");
-		return;
-	}
-	if (strncmp(file, WORLD_RESULTS "/", sizeof(WORLD_RESULTS)) != 0 || strstr(file, "..") != NULL ||
-	    file_read(w->fd, file, FILE_MAX, &b, NULL) != 0)
-		issue(c, "the stored result '%s' is missing", file);
-	else {
+	} else if (strcmp(file, own) != 0) {
+		issue(c, "the stored result '%.200s' is not that of this attempt", file);
+	} else if (file_read(w->fd, file, FILE_MAX, &b, NULL) != 0 || b.len == 0) {
+		issue(c, "the stored result '%.200s' is missing", file);
+	} else {
 		file_sha256(b.p, b.len, hash);
 		if (strcmp(hash, want) != 0)
-			issue(c, "the stored result '%s' is not the one that was produced", file);
+			issue(c, "the stored result '%.200s' is not what was produced", file);
+		else
+			check_same(c, &b, res);
 	}
 	buf_free(&b);
+	free(own);
 }
 
 /* --- the verdict --- */
@@ -193,30 +243,34 @@ conclude(struct critic *c)
 	c->verdict = n == 0 ? "APPROVE" : c->accepted ? "MINOR_ISSUES" : "REJECT";
 	c->confidence = n == 0 ? 0.95 : c->accepted ? 0.75 : 0.90;
 	if (n > 0)
-		json_push(c->suggestions, cJSON_CreateString(c->accepted ? "clean up the placeholders" :
-		    "fix the issues and try again"));
+		json_push(c->suggestions, cJSON_CreateString(c->accepted ?
+		    "clean up the placeholders" : "fix the issues and try again"));
 }
 
 void
 critic_review(const struct world *w, const cJSON *line, struct critic *out)
 {
 	const cJSON *res = json_obj(line, "result");
+	const cJSON *error = json_get(res, "error");
 	const char *status = json_str(res, "status");
+	bool ok = status == NULL || strcmp(status, "completed") == 0;
 	bool claimed = json_obj(line, "claim") != NULL;
 
 	*out = (struct critic){.issues = json_list(), .suggestions = json_list()};
 	if (res == NULL)
 		issue(out, "there is no result");
-	if (json_get(res, "error") != NULL && !cJSON_IsNull(json_get(res, "error")))
-		issue(out, "error: %.200s", json_str(res, "error") != NULL ? json_str(res, "error") : "set");
+	if (error != NULL && !cJSON_IsNull(error))
+		issue(out, "error: %.200s", cJSON_IsString(error) ? error->valuestring : "set");
+	if (!json_bool(res, "success", true))
+		issue(out, "it says that it did not succeed");
 	if (res != NULL && task_is_local(line))
 		check_local(out, line, res);
 	else if (res != NULL)
 		check_answer(out, res);
-	if (status != NULL && strcmp(status, "completed") != 0 && cJSON_GetArraySize(out->issues) == 0)
+	if (!ok && cJSON_GetArraySize(out->issues) == 0)
 		issue(out, "the result says '%s'", status);
 	if (w != NULL && res != NULL && claimed)
-		check_stored(out, w, res);
+		check_stored(out, w, line, res);
 	if (w != NULL) {
 		check_files(out, w, line);
 		check_files(out, w, res);
