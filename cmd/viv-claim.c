@@ -332,7 +332,9 @@ set_up(struct state *s)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	/* To close one takes the kernel 10 ms and more, so not for a single claim. */
+	if (s->follow)
+		s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (s->notify >= 0) {
 		char *audit = mem_fmt("%s/%s", s->w.root, WORLD_AUDIT);
 		char *board = mem_fmt("%s/%s", s->w.root, WORLD_MUTABLE);

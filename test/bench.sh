@@ -76,14 +76,16 @@ bench_claim() {
 	printf '\n%-24s %10s %8s\n' 'one claim (-c 1)' us ratio
 	for size in 100 10000; do
 		world claim $size
-		export VIV_ROOT=$tmp/claim
-		repeat 2 viv-claim -c 1 -r bench
+		cp -a "$tmp/claim" "$tmp/fresh"
 		rm -f "$tmp"/claim.*us
 		for ((r = 0; r < rounds; r++)); do
+			rm -rf "$tmp/claim"
+			cp -a "$tmp/fresh" "$tmp/claim"
+			VIV_ROOT=$tmp/claim repeat 1 viv-claim -c 1 -r bench
 			took "$tmp/claim.true.us" repeat $n /bin/true
-			took "$tmp/claim.us" repeat $n viv-claim -c 1 -r bench
+			VIV_ROOT=$tmp/claim took "$tmp/claim.us" repeat $n viv-claim -c 1 -r bench
 		done
-		unset VIV_ROOT
+		rm -rf "$tmp/fresh"
 		base=$(median "$tmp/claim.true.us") us=$(median "$tmp/claim.us")
 		[ "$size" -gt 100 ] || printf '%-24s %10d %8s\n' /bin/true $((base / n)) 1.00
 		printf '%-24s %10d %8s\n' "of $size tasks" $((us / n)) "$(ratio "$us" "$base")"
@@ -113,7 +115,7 @@ drain_tsp() {
 	tsp -K
 }
 drain_viv() {
-	viv-claim -e -r bench | viv-log | viv-guard | viv-cycle -j 2 | viv-log | viv-review | viv-log |
+	viv-claim -e -w 8 -r bench | viv-log | viv-guard | viv-cycle -j 2 | viv-log | viv-review | viv-log |
 	    viv-release >/dev/null
 }
 
@@ -123,7 +125,7 @@ bench_drain() {
 		took "$tmp/drain.xargs" drain_xargs
 		world drain "$tasks"
 		VIV_ROOT=$tmp/drain took "$tmp/drain.viv" drain_viv
-		done=$(viv-status -C "$tmp/drain" -J | jq '[.tasks[] | select(.status == "approved")] | length')
+		done=$(grep -c '"status":"approved".*"final":true' "$tmp/drain/meta/audit/execution_log.jsonl")
 		[ "$done" = "$tasks" ] || echo "bench: only $done of $tasks tasks were done" >&2
 		! have parallel || took "$tmp/drain.parallel" drain_parallel
 		! have tsp || took "$tmp/drain.tsp" drain_tsp
@@ -148,7 +150,7 @@ bench_memory() {
 	world memory $size
 	export VIV_ROOT=$tmp/memory
 	p() { "$BUILD/test/peak" "$f" "$@"; }
-	p viv-claim -e -r bench | p viv-log | p viv-guard | p viv-cycle -j 2 | p viv-log | p viv-review |
+	p viv-claim -e -w 8 -r bench | p viv-log | p viv-guard | p viv-cycle -j 2 | p viv-log | p viv-review |
 	    p viv-log | p viv-release >/dev/null
 	unset VIV_ROOT
 	printf '\n%-24s %10s\n' "peak at $size tasks" KiB

@@ -4,7 +4,7 @@
 # "N passed, N failed"; the status is nonzero when a test failed or none ran.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-jobs=${JOBS:-$(nproc)}
+jobs=${JOBS:-$((2 * $(nproc)))}	# tests wait more than they work
 
 if [ "${1-}" = -s ]; then
 	shift

@@ -33,7 +33,7 @@ pids=()
 while ((SECONDS < end)); do
 	for i in 0 1 2; do
 		if [ -z "${pids[i]-}" ] || ! kill -0 "${pids[i]}" 2>/dev/null; then
-			resident "r$i" &
+			resident "r$i" 2>>"$tmp/stderr" &
 			pids[i]=$!
 		fi
 	done
@@ -53,10 +53,13 @@ wait 2>/dev/null
 viv-doctor -r >/dev/null || viv-doctor || fail "the world is not whole"
 (resident last) || fail "the last resident failed"
 viv-log -V || fail "the log does not verify"
-done=$(viv-status -J | jq '[.tasks[] | select(.status == "approved")] | length')
+jq -r 'select(.final and .status == "approved") | .task_id' \
+    "$VIV_ROOT"/meta/audit/execution_log*.jsonl | sort >"$tmp/approved"
+done=$(uniq "$tmp/approved" | wc -l)
 [ "$done" = "$posted" ] || fail "$posted posted, $done done"
-twice=$(jq -r 'select(.final and .status == "approved") | .task_id' \
-    "$VIV_ROOT"/meta/audit/execution_log*.jsonl | sort | uniq -d | head -n 3)
+twice=$(uniq -d "$tmp/approved" | head -n 3)
 [ -z "$twice" ] || fail "done twice: $twice"
+left=$(ls "$VIV_ROOT/world/mutable/task_locks")
+[ -z "$left" ] || fail "claims are left: $left"
 rm -rf "$tmp"
 echo "soak: $posted tasks, $kills kills in $seconds s: each done once, log verified"
