@@ -23,7 +23,7 @@ const struct layout_dir layout_dirs[] = {
 	{WORLD_RESULTS, 0777, "*.[0-9]*.json"},
 	{WORLD_WORK, 0777, "*.[0-9]*"},
 	{WORLD_CACHE, 0700, NULL},
-	{SWARM, 0777, "*.json *.jsonl .*.lock identities discussions journals"},
+	{SWARM, 0777, "*.json kill_switch.json.damaged *.jsonl .*.lock identities discussions journals"},
 	{SWARM "/identities", 0777, "*.json .*.lock"},
 	{SWARM "/discussions", 0777, NULL},
 	{SWARM "/journals", 0700, NULL},
