@@ -67,7 +67,8 @@ first_time(const struct tidy *t, const char *path)
 	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
 		return 0;
 	n = st.st_size < HEAD_BYTES ? (size_t)st.st_size : HEAD_BYTES;
-	if (file_read_at(t->w.fd, path, 0, n, &text, NULL) == 0 && (nl = strchr(text.p, '\n')) != NULL) {
+	if (file_read_at(t->w.fd, path, 0, n, &text, NULL) == 0 &&
+	    (nl = strchr(text.p, '\n')) != NULL) {
 		struct scan line = scan_text(text.p, (size_t)(nl - text.p));
 
 		if (scan_copy(scan_get(line, "timestamp"), when, CLOCK_TEXT) == 0 ||
