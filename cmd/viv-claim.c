@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,11 +28,12 @@
 #include "num.h"
 #include "opt.h"
 #include "rand.h"
+#include "watch.h"
 
 #define USAGE "viv-claim [-fehn] [-c COUNT] [-w CLAIMS] [-r RESIDENT] [-i IDENTITY] [-P PID]" \
 	" [-l LEASE] [-T TAG] [-m MODE] [-C WORLD]"
 
-enum { POLL_MS = 1000, DRAIN_S = 10, DRAIN_MS = 50 };
+enum { DRAIN_S = 10, DRAIN_MS = 50 };
 
 struct state {
 	struct world w;
@@ -68,7 +68,7 @@ barred(struct state *s)
 	if (halt_on(&s->w, reason, sizeof(reason)) || halt_paused(&s->w)) {
 		if (!s->follow)
 			err_exit(VIV_REFUSED, "no claims now: %s", halt_paused(&s->w) ? "paused" : reason);
-		return POLL_MS;
+		return WATCH_POLL_MS;
 	}
 	pace = halt_pace(&s->w, &e);
 	if (pace < 0)
@@ -142,7 +142,6 @@ static void
 wait_for_change(struct state *s, int wait_ms)
 {
 	struct pollfd p[2] = {{.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
-	char drop[4096];
 	sigset_t none;
 	struct timespec ts = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
 
@@ -151,8 +150,7 @@ wait_for_change(struct state *s, int wait_ms)
 		return;
 	if (p[0].revents & (POLLERR | POLLNVAL))
 		s->reader_gone = true;
-	while (s->notify >= 0 && read(s->notify, drop, sizeof(drop)) > 0)
-		;
+	watch_drain(s->notify);
 }
 
 static int
@@ -176,7 +174,7 @@ loop(struct state *s, struct err *e)
 	long asked = s->count;
 
 	for (;;) {
-		int wait_ms = POLL_MS, rc = 0;
+		int wait_ms = WATCH_POLL_MS, rc = 0;
 
 		if (stop || s->reader_gone)
 			begin_drain(s);
@@ -192,7 +190,7 @@ loop(struct state *s, struct err *e)
 			keep_leave(&s->keep);	/* a -c run leaves its claims to its caller */
 			return asked > s->count ? 0 : -VIV_NO;
 		}
-		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == POLL_MS)
+		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == WATCH_POLL_MS)
 			return 0;
 		wait_for_change(s, next_wait(s, wait_ms));
 		rc = choose_look(&s->c, e);
@@ -255,16 +253,7 @@ set_up(struct state *s)
 	signal(SIGPIPE, SIG_IGN);
 	/* To close one takes the kernel 10 ms and more, so not for a single claim. */
 	if (s->follow)
-		s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (s->notify >= 0) {
-		char *audit = mem_fmt("%s/%s", s->w.root, WORLD_AUDIT);
-		char *board = mem_fmt("%s/%s", s->w.root, WORLD_MUTABLE);
-
-		inotify_add_watch(s->notify, audit, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-		inotify_add_watch(s->notify, board, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE);
-		free(audit);
-		free(board);
-	}
+		s->notify = watch_open(&s->w);
 }
 
 static void

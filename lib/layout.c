@@ -17,13 +17,13 @@
 #define LIBRARY WORLD_MUTABLE "/library"
 
 const struct layout_dir layout_dirs[] = {
-	{WORLD_MUTABLE, 0777, "queue.json queue.json.damaged-* .queue.lock queue_archive.jsonl task_locks results "
-	    "work PAUSE .cache .swarm library quality_gate_queue.json .*.lock"},
+	{WORLD_MUTABLE, 0777, "queue.json queue.json.damaged-* .queue.lock queue_archive.jsonl "
+	    "task_locks results work PAUSE .cache .swarm library quality_gate_queue.json .*.lock"},
 	{WORLD_LOCKS, 0777, "*.lock *.lock.[0-9]*"},
 	{WORLD_RESULTS, 0777, "*.[0-9]*.json"},
 	{WORLD_WORK, 0777, "*.[0-9]*"},
 	{WORLD_CACHE, 0700, NULL},
-	{SWARM, 0777, "*.json *.jsonl .*.lock identities discussions journals"},
+	{SWARM, 0777, "*.json kill_switch.json.damaged *.jsonl .*.lock identities discussions journals"},
 	{SWARM "/identities", 0777, "*.json .*.lock"},
 	{SWARM "/discussions", 0777, NULL},
 	{SWARM "/journals", 0700, NULL},

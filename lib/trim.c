@@ -35,7 +35,8 @@ put_tasks(struct buf *out, const struct board *b, const unsigned char *leave, st
 	buf_char(out, '[');
 	while (scan_item(list, &at, &item)) {
 		bool known = next < b->n && b->v[next].text.p == item.p;
-		const char *comma = memchr(item.p + item.len, ',', (size_t)(end - item.p) - item.len);
+		const char *comma = memchr(item.p + item.len, ',',
+		    (size_t)(end - item.p) - item.len);
 
 		tail = item.p + item.len;	/* what is behind the last item ends the list */
 		if (!known || leave[next] == STAYS) {
@@ -245,7 +246,8 @@ put_back(struct board *b, const unsigned char *leave, const struct world *w, str
 }
 
 static int
-move(struct board *b, const unsigned char *leave, const struct world *w, struct log *l, struct fold *f,
+move(struct board *b, const unsigned char *leave, const struct world *w, struct log *l,
+    struct fold *f,
     struct err *e)
 {
 	struct buf lines = {0}, text = {0};

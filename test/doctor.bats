@@ -192,7 +192,7 @@ reports() {
 
 @test "doctor: a claim whose process is dead is released, and counts as an attempt" {
 	viv-add -q -i a 'think' >/dev/null
-	sh -c 'echo $$ > pid; exec sleep 100' & 
+	sh -c 'echo $$ > pid; exec sleep 100' &
 	wait_until test -s pid
 	timeout 20 viv-claim -c 1 -r r -P "$(cat pid)" | viv-log >/dev/null
 	run viv-doctor
@@ -207,7 +207,7 @@ reports() {
 
 @test "doctor: a dead claim of a task without another attempt fails it" {
 	post a
-	sh -c 'echo $$ > pid; exec sleep 100' & 
+	sh -c 'echo $$ > pid; exec sleep 100' &
 	wait_until test -s pid
 	timeout 20 viv-claim -c 1 -r r -P "$(cat pid)" | viv-log >/dev/null
 	kill "$(cat pid)"
