@@ -57,6 +57,10 @@ release_line(cJSON *line, void *arg, struct err *e)
 
 	if (json_obj(line, "claim") == NULL || ended || strcmp(status, "lost") == 0)
 		return 0;
+	if (r->dry) {
+		err_warn("would release '%s'", json_str(line, "id"));
+		return 0;
+	}
 	rc = release(r, line, e);
 	return rc == -VIV_REFUSED ? 0 : rc;	/* lost: the line says so */
 }
