@@ -35,25 +35,35 @@ window=$((2 * jobs))
 
 VIV_RESIDENT=$name
 export VIV_RESIDENT
-failed=$(mktemp -d) || exit 73
-trap 'rm -rf "$failed"' EXIT
-trap : INT TERM HUP	# the stages end themselves; their ends are recorded
+
+# A signal to this script alone is passed on to the two stages that act on it; when it
+# went to the whole group, they hear it twice. The pipeline ends by itself then.
+pass_on() {
+	while [ ! -s "$state/pid.1" ] || [ ! -s "$state/pid.4" ]; do sleep 1; done
+	kill -TERM "$(cat "$state/pid.1")" "$(cat "$state/pid.4")" 2>/dev/null
+}
+state=$(mktemp -d) || exit 73
+trap 'rm -rf "$state"' EXIT
+trap pass_on INT TERM HUP
 
 stage() {
 	number=$1
 	shift
-	"$@"
+	trap : INT TERM HUP
+	# shellcheck disable=SC2016 # expanded by the shell that becomes the stage
+	sh -c 'echo $$ >"$0"; exec "$@"' "$state/pid.$number" "$@"
 	status=$?
-	[ $status -eq 0 ] || printf '%s %s\n' "$status" "$1" >"$failed/$number"
+	[ $status -eq 0 ] || printf '%s %s\n' "$status" "$1" >"$state/failed.$number"
 }
 
 stage 1 viv-claim $ends -w "$window" -r "$name" ${set_identity:+-i "$set_identity"} \
 	${set_count:+-c "$set_count"} ${set_lease:+-l "$set_lease"} ${set_mode:+-m "$set_mode"} \
 	${set_tag:+-T "$set_tag"} |
 	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-cycle -j "$jobs" | stage 5 viv-log |
-	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null
+	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null &
+until wait; do :; done
 
-for f in "$failed"/*; do
+for f in "$state"/failed.*; do
 	[ -e "$f" ] || exit 0
 	read -r status stage <"$f"
 	[ "$status" -eq 141 ] || printf 'viv-resident: %s ended with %s\n' "$stage" "$status" >&2
