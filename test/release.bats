@@ -1,0 +1,119 @@
+bats_require_minimum_version 1.5.0
+load helper
+
+claim_line() {
+	viv-claim -c 1 -r "${1-me}" | viv-log >line
+}
+
+@test "release: a line that has not ended is given back, uncounted" {
+	viv-add -q -m local -i a true >/dev/null
+	claim_line
+	run viv-release <line
+	[ "$status" -eq 0 ]
+	[ "$(jq -r .status <<<"$output")" = requeue ]
+	[ "$(history_of a)" = 'queued in_progress requeue' ]
+	[ "$(jq -c 'select(.status == "requeue") | [.reason, .final, .counted]' "$(log_file)")" = '["released",true,false]' ]
+	[ -z "$(ls "$W/world/mutable/task_locks")" ]
+}
+
+@test "release: what was given back can be claimed at once, as the same attempt" {
+	viv-add -q -m local -i a true >/dev/null
+	claim_line
+	viv-release <line >/dev/null
+	run viv-claim -c 1 -r other
+	[ "$(jq -c '[.claim.generation, .claim.attempt]' <<<"$output")" = '[2,1]' ]
+}
+
+@test "release: a line whose end is recorded passes as it is" {
+	viv-add -q -m local -i a true >/dev/null
+	viv-claim -c 1 -r me | viv-log | viv-guard | viv-cycle | viv-log | viv-review | viv-log >line
+	count=$(wc -l <"$(log_file)")
+	run viv-release <line
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(cat line)" ]
+	[ "$(wc -l <"$(log_file)")" -eq "$count" ]
+}
+
+@test "release: completed but not reviewed is not an end" {
+	viv-add -q -m local -i a true >/dev/null
+	viv-claim -c 1 -r me | viv-log | viv-guard | viv-cycle | viv-log | viv-release >/dev/null
+	[ "$(history_of a)" = 'queued in_progress completed requeue' ]
+}
+
+@test "release: lines without a claim and lost ones pass untouched" {
+	printf '%s\n' '{"id":"x"}' '{"id":"y","status":"lost","claim":{"token":"t"}}' >line
+	run viv-release <line
+	[ "$status" -eq 0 ]
+	[ "$output" = "$(cat line)" ]
+}
+
+@test "release: ids are given back when the resident owns them" {
+	viv-add -q -m local -i a true >/dev/null
+	claim_line ada
+	run viv-release a
+	[ "$status" -eq 77 ]
+	[[ $output = *"'a' is claimed by 'ada'"* ]]
+	run viv-release -r bob a
+	[ "$status" -eq 77 ]
+	[ "$(history_of a)" = 'queued in_progress' ]
+	run viv-release -r ada -M 'going home' a
+	[ "$status" -eq 0 ]
+	[ "$(viv-log -t a -s requeue | jq -r .reason)" = 'going home' ]
+	run viv-release -r ada a
+	[ "$status" -eq 77 ]
+	[[ $output = *"'a' is not claimed"* ]]
+}
+
+@test "release: -a gives back all of one resident and nobody else's" {
+	for i in 1 2 3; do viv-add -q -m local -i t$i true >/dev/null; done
+	viv-claim -c 2 -r ada | viv-log >/dev/null
+	viv-claim -c 1 -r bob | viv-log >/dev/null
+	run viv-release -a -r ada
+	[ "$status" -eq 0 ]
+	[ "$(viv-log -s requeue | jq -r .task_id | sort | paste -sd' ')" = 't1 t2' ]
+	[ "$(ls "$W/world/mutable/task_locks")" = t3.lock ]
+	run viv-release -a -r ada
+	[ "$status" -eq 1 ]
+}
+
+@test "release: a claim that was taken over is refused and the line says lost" {
+	viv-add -q -m local -i a true >/dev/null
+	sh -c 'echo $$ >pid'
+	viv-claim -c 1 -r me -P "$(cat pid)" | viv-log >line
+	viv-claim -c 1 -r other | viv-log >/dev/null
+	run viv-release <line
+	[ "$(jq -r .status <<<"$output")" = lost ]
+	[ "$(ls "$W/world/mutable/task_locks")" = "$(printf "a.lock\na.lock.2")" ]
+}
+
+@test "release: -n names what it would give back and changes no byte" {
+	viv-add -q -m local -i a true >/dev/null
+	claim_line
+	before=$(find "$W" -type f -exec sha256sum {} + | sort)
+	run viv-release -n -r me a
+	[ "$output" = a ]
+	[ "$(find "$W" -type f -exec sha256sum {} + | sort)" = "$before" ]
+}
+
+@test "release: damaged lines are reported, the rest goes on" {
+	viv-add -q -m local -i a true >/dev/null
+	claim_line
+	{ echo '{"torn'; cat line; } >lines
+	run --separate-stderr viv-release <lines
+	[ "$status" -eq 1 ]
+	[[ $stderr = *'line 1: '* ]]
+	[ "$(jq -r .status <<<"$output")" = requeue ]
+}
+
+@test "release: usage errors, and no world" {
+	run viv-release -a
+	[ "$status" -eq 2 ]
+	run viv-release -a -r me extra
+	[ "$status" -eq 2 ]
+	run viv-release -Q
+	[ "$status" -eq 2 ]
+	VIV_ROOT=$BATS_TEST_TMPDIR/none run viv-release x
+	[ "$status" -eq 78 ]
+	run viv-release -r me ../x
+	[ "$status" -eq 78 ]
+}
