@@ -199,25 +199,39 @@ loop(struct state *s, struct err *e)
 	}
 }
 
+static const struct board *sorting;
+
+static int
+by_order(const void *a, const void *b)
+{
+	const size_t *x = a, *y = b;
+	const struct task *s = &sorting->v[*x], *t = &sorting->v[*y];
+
+	return s->priority != t->priority ? (s->priority < t->priority) - (s->priority > t->priority) :
+	    (*x > *y) - (*x < *y);
+}
+
 /* -n: print what would be claimed, in order, and claim nothing. */
 static int
 dry_run(struct state *s)
 {
-	long n = 0;
+	size_t *at = mem_zero(s->c.board.n + 1, sizeof(*at)), n = 0, i;
+	struct slot other;
 
-	for (size_t i = 0; i < s->c.board.n && n != s->count; i++) {
-		struct slot other;
-		cJSON *t;
+	for (i = 0; i < s->c.board.n; i++)
+		if (claim_gate(&s->c.board, &s->c.fold, i, &s->c.want, clock_wall(), NULL) == CLAIM_READY &&
+		    !claim_holder(&s->w, &s->c.fold, s->c.board.v[i].id, &other))
+			at[n++] = i;
+	sorting = &s->c.board;
+	qsort(at, n, sizeof(*at), by_order);
+	for (i = 0; i < n && (s->count < 0 || i < (size_t)s->count); i++) {
+		cJSON *t = board_task(&s->c.board, at[i]);
 
-		if (claim_gate(&s->c.board, &s->c.fold, i, &s->c.want, clock_wall(), NULL) != CLAIM_READY ||
-		    claim_holder(&s->w, &s->c.fold, s->c.board.v[i].id, &other))
-			continue;
-		t = board_task(&s->c.board, i);
 		if (jsonl_write(STDOUT_FILENO, t, NULL) != 0)
 			exit(VIV_IO);
 		cJSON_Delete(t);
-		n++;
 	}
+	free(at);
 	return n > 0 ? 0 : VIV_NO;
 }
 

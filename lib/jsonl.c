@@ -143,8 +143,6 @@ jsonl_write(int fd, const cJSON *v, struct err *e)
 	buf_char(&b, '\n');
 	rc = file_write(fd, b.p, b.len, "output", e);
 	buf_free(&b);
-	if (rc != 0 && errno == EPIPE)
-		exit(0);
 	return rc;
 }
 

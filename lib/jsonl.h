@@ -34,8 +34,8 @@ int jsonl_fill(struct jsonl *j, struct err *e);
 cJSON *jsonl_next(struct jsonl *j);
 void jsonl_free(struct jsonl *j);
 
-/* One object as one line in one write; -VIV_IO, or exits quietly with 0 on EPIPE
- * as SIGPIPE would. */
+/* One object as one line in one write; -VIV_IO, with errno EPIPE when the reader has
+ * gone (where SIGPIPE has not ended the process already). */
 int jsonl_write(int fd, const cJSON *v, struct err *e);
 
 /* Has the reader of this pipe or socket gone? Never blocks. */

@@ -78,6 +78,17 @@ check_task(struct run *r)
 	return 0;
 }
 
+static bool
+inside_world(const struct run *r, const char *dir)
+{
+	char *root = r->setup->w != NULL ? realpath(r->setup->w->root, NULL) : NULL;
+	size_t n = root != NULL ? strlen(root) : 0;
+	bool inside = root != NULL && strncmp(dir, root, n) == 0 && (dir[n] == '/' || dir[n] == '\0');
+
+	free(root);
+	return inside;
+}
+
 static int
 check_workdir(struct run *r)
 {
@@ -87,8 +98,8 @@ check_workdir(struct run *r)
 	if (dir == NULL && r->setup->workdir != NULL) {
 		/* -D is the word of whoever runs this, not the task's: any directory outside the world. */
 		r->workdir = realpath(r->setup->workdir, NULL);
-		return r->workdir != NULL ? 0 : refuse(r, "failed", "cannot use the working directory",
-		    r->setup->workdir);
+		return r->workdir != NULL && !inside_world(r, r->workdir) ? 0 :
+		    refuse(r, "failed", "cannot use the working directory", r->setup->workdir);
 	}
 	if (dir == NULL || *dir == '\0')
 		return 0;
