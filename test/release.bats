@@ -77,13 +77,13 @@ claim_line() {
 }
 
 @test "release: a claim that was taken over is refused and the line says lost" {
-	viv-add -q -m local -i a true >/dev/null
+	viv-add -q -m local -i a --max-attempts 3 true >/dev/null
 	sh -c 'echo $$ >pid'
 	viv-claim -c 1 -r me -P "$(cat pid)" | viv-log >line
 	viv-claim -c 1 -r other | viv-log >/dev/null
 	run viv-release <line
 	[ "$(jq -r .status <<<"$output")" = lost ]
-	[ "$(ls "$W/world/mutable/task_locks")" = "$(printf "a.lock\na.lock.2")" ]
+	[ -e "$W/world/mutable/task_locks/a.lock.2" ]
 }
 
 @test "release: -n names what it would give back and changes no byte" {
