@@ -68,7 +68,7 @@ barred(struct state *s)
 	if (halt_on(&s->w, reason, sizeof(reason)) || halt_paused(&s->w)) {
 		if (!s->follow)
 			err_exit(VIV_REFUSED, "no claims now: %s", halt_paused(&s->w) ? "paused" : reason);
-		return WATCH_POLL_MS;
+		return WATCH_TICK_MS;
 	}
 	pace = halt_pace(&s->w, &e);
 	if (pace < 0)
@@ -174,7 +174,7 @@ loop(struct state *s, struct err *e)
 	long asked = s->count;
 
 	for (;;) {
-		int wait_ms = WATCH_POLL_MS, rc = 0;
+		int wait_ms = WATCH_TICK_MS, rc = 0;
 
 		if (stop || s->reader_gone)
 			begin_drain(s);
@@ -190,7 +190,9 @@ loop(struct state *s, struct err *e)
 			keep_leave(&s->keep);	/* a -c run leaves its claims to its caller */
 			return asked > s->count ? 0 : -VIV_NO;
 		}
-		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == WATCH_POLL_MS)
+		if (s->count == 0 && s->keep.n == 0)
+			return 0;
+		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == WATCH_TICK_MS)
 			return 0;
 		wait_for_change(s, next_wait(s, wait_ms));
 		rc = choose_look(&s->c, e);

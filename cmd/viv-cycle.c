@@ -250,5 +250,7 @@ main(int argc, char **argv)
 	free(c.run);
 	jsonl_free(&c.in);
 	policy_free(c.setup.policy);
+	if (c.setup.w != NULL)
+		world_close(&c.world);
 	return opt_end(rc < 0 ? -rc : c.in.bad > 0 ? VIV_NO : 0);
 }

@@ -22,7 +22,7 @@ say 'viv-add ...      # twelve tasks: counts, searches, a chain, one that fails,
 	done | head -n 5
 	cat <<-'END'
 	{"id":"commands","command":"find cmd -name 'viv-*' -type f"}
-	{"id":"search","command":"grep -rn --include=*.c 'fencing token' lib","priority":5}
+	{"id":"search","command":"grep -rn --include='*.c' 'fencing token' lib","priority":5}
 	{"id":"hash","command":"sha256sum lib/claim.c lib/slot.c"}
 	{"id":"hash-again","command":"sha256sum lib/claim.c lib/slot.c","depends_on":["hash"]}
 	{"id":"compare","command":"diff lib/claim.h lib/claim.h","depends_on":["hash-again"]}

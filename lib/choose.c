@@ -25,6 +25,7 @@ struct choice {
 	long next;		/* in the list that this task waits in */
 	bool queued;		/* in ready, held or timed */
 	bool parked;		/* in a list of waiters */
+	bool damaged;		/* and said so */
 };
 
 /* --- heap of positions, best first --- */
@@ -274,6 +275,16 @@ fail_line(cJSON *line, const char *dep)
 	free(reason);
 }
 
+/* One damaged slot must not stop a resident: say so once, ask again later. */
+static void
+pass_over(struct chooser *c, size_t i, const struct err *e)
+{
+	if (!c->choice[i].damaged)
+		err_warn("passing over '%s': %s", c->board.v[i].id, e->msg);
+	c->choice[i].damaged = true;
+	park_queue(c, &c->held, i);
+}
+
 int
 choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, struct err *e)
 {
@@ -297,6 +308,10 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 		if (g != CLAIM_READY && !fail)
 			continue;
 		rc = claim_take(c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
+		if (rc == -VIV_CONFIG && e->code == VIV_CONFIG) {
+			pass_over(c, i, e);
+			continue;
+		}
 		if (rc < 0) {
 			ready_push(c, i);
 			return rc;

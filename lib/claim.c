@@ -30,6 +30,7 @@
 #include "commit.h"
 #include "json.h"
 #include "rand.h"
+#include "slots.h"
 
 #define SERIAL "_serial"
 
@@ -232,7 +233,9 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 			return CLAIM_HELD;
 		win->took_over = v == SLOT_DEAD ? "dead" : "expired";
 	}
-	if (s.kind == SLOT_FREE || s.kind == SLOT_DONE) {
+	/* On a shared world ended chains stay, and the next attempt goes on top. */
+	if ((s.kind == SLOT_FREE || s.kind == SLOT_DONE) &&
+	    (!w->shared || slots_judge(w, f, id, s.number, NULL) != SLOTS_OVER)) {
 		rc = commit_repair(l, id, s.number, end_mark(l, f, t, s.number), e);
 		return rc < 0 ? rc : CLAIM_CHANGED;
 	}

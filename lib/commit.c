@@ -188,6 +188,17 @@ commit_line(struct log *l, cJSON *line, struct err *e)
 	return rc;
 }
 
+/* Generation of the event in a free or done slot. */
+static int64_t
+end_generation(const struct world *w, const char *id, int64_t number)
+{
+	cJSON *event = slot_event(w, id, number);
+	int64_t generation = (int64_t)json_num(event, "generation", (double)number);
+
+	cJSON_Delete(event);
+	return generation;
+}
+
 int
 commit_decide(struct log *l, const char *id, const char *who, int64_t base, const cJSON *event,
     int64_t *generation_out, struct err *e)
@@ -202,18 +213,18 @@ commit_decide(struct log *l, const char *id, const char *who, int64_t base, cons
 
 	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(l->w, id, &s) == SLOT_HELD)
 		return err_set(e, VIV_REFUSED, "'%s' is being worked on by '%s'", id, s.resident);
-	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE))
+	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE) && end_generation(l->w, id, s.number) > base)
 		return err_set(e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
 	if (rc == 0)
 		rc = log_mark(l, &mark, e);
 	if (rc != 0)
 		return rc;
-	if (s.kind == SLOT_CLAIM)
+	if (s.kind != SLOT_NONE)
 		a.generation = s.number + 1;
 	rand_hex(token, 16);
 	ev = complete(&a, event);
 	json_set_bool(ev, "final", true);
-	rc = slot_put(l->w, id, a.generation, s.kind == SLOT_CLAIM ? s.number : 0, kind_of(ev), token, &owner,
+	rc = slot_put(l->w, id, a.generation, s.kind != SLOT_NONE ? s.number : 0, kind_of(ev), token, &owner,
 	    ev, e);
 	if (rc == 0)
 		rc = log_append_once(l, &ev, 1, id, a.generation, mark, e);

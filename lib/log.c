@@ -146,7 +146,8 @@ learn_rotated(struct log *l, struct buf *line, struct err *e)
 	if (rc != 0)
 		return rc;
 	for (size_t i = 1; i < n; i++)
-		if (strcmp(names[i], l->own) == 0 && segment_is_rotated(names[i - 1]))
+		if (strcmp(names[i], l->own) == 0 && segment_is_rotated(names[i - 1]) &&
+		    strncmp(names[i - 1], l->own, strlen(l->own) - strlen("jsonl")) == 0)
 			fd = openat(l->dir, names[i - 1], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	segment_names_free(names, n);
 	if (fd < 0)

@@ -6,7 +6,6 @@
  */
 #include "query.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,11 +114,8 @@ follow(struct log *l, struct run *r, struct err *e)
 	int fd = watch_open(l->w), rc = 0;
 
 	while (rc == 0) {
-		struct pollfd p[2] = {{.fd = STDOUT_FILENO}, {.fd = fd, .events = POLLIN}};
-
-		if (poll(p, 2, WATCH_POLL_MS) > 0 && (p[0].revents & (POLLERR | POLLNVAL)))
+		if (watch_wait(fd, WATCH_TICK_MS, false) & WATCH_GONE)
 			break;
-		watch_drain(fd);
 		rc = log_read(l, take, r, e);
 		if (rc == 0)
 			rc = print(r, e);

@@ -572,7 +572,7 @@ slot_judge(const struct world *w, const char *id, const struct slot *s)
 	if (this_boot) {
 		held = flock_held(w, id, s->number);
 		if (!held && s->pid > 0 && s->pid_ns == pid_namespace() &&
-		    slot_pid_start(s->pid) != s->pid_start)
+		    (s->pid_start == 0 || slot_pid_start(s->pid) != s->pid_start))
 			return SLOT_DEAD;
 	}
 	/* A command of a stopped viv-cycle ends by its own timer, at most timeout_s later. */

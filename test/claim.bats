@@ -278,6 +278,14 @@ X
 	wait "$follower"
 }
 
+@test "claim: with -c a follower ends when that many have been claimed and have ended" {
+	post a && post b && post c
+	timeout 20 viv-claim -e -c 2 -r me | viv-log |
+	    jq -c --unbuffered 'del(.committed) | .status = "approved"' | viv-log >/dev/null
+	[ "${PIPESTATUS[0]}" -eq 0 ]
+	[ "$(history_of b) $(history_of c)" = 'queued in_progress approved queued' ]
+}
+
 @test "claim: a reader that has gone gets its claims back to the board, uncounted" {
 	post a
 	viv-claim -f -r me | head -n 1 >/dev/null

@@ -1,46 +1,132 @@
 load helper
 
-post() { viv-add -q -m local -i "$@" >/dev/null; }
-no_claims() { [ -z "$(ls "$W/world/mutable/task_locks")" ] && [ -z "$(ls "$W/world/mutable/work")" ]; }
-state() { history_of "$1" | sed 's/.* //'; }
-state_is() { [ "$(state "$1")" = "$2" ]; }
-
-# Programs found before the real stages.
-shim() {
-	mkdir -p "$BATS_TEST_TMPDIR/shim"
-	printf '#!/bin/sh\n%s\n' "$2" >"$BATS_TEST_TMPDIR/shim/$1"
-	chmod +x "$BATS_TEST_TMPDIR/shim/$1"
+setup() {
+	mkdir -p "$BATS_TEST_TMPDIR/tree"
+	cd "$BATS_TEST_TMPDIR/tree" || return 1
+	make_world
+	echo one >a.txt
 }
 
-wild() {
-	jq '.programs += [{"name":"sleep","positional":{"min":1,"max":1}}]' "$W/meta/security/policy.json" >"$BATS_TEST_TMPDIR/p"
-	cat "$BATS_TEST_TMPDIR/p" >"$W/meta/security/policy.json"
+teardown() {
+	[ -z "${RESIDENT-}" ] || kill "$RESIDENT" 2>/dev/null || :
 }
 
-# A resident in a process group of its own, as a job of a shell is, whose task sleeps.
-sleeper() {
-	wild
-	post a 'sleep 300'
-	post b 'sleep 300'
-	set -m
-	viv-resident -r ada 3>&- 2>"$BATS_TEST_TMPDIR/talk" &
-	pid=$!
-	set +m
-	runs() { child=$(pgrep -n -g "$(pgrep -n -x sleep)" -x sleep) && state_is a in_progress; }
-	wait_until runs
+no_claim_left() {
+	[ -z "$(ls "$W/world/mutable/task_locks")" ]
 }
-teardown() { [ -z "${pid-}" ] || kill -9 -- "-$pid" 2>/dev/null || true; }
 
-@test "resident: -e works off the board in its order and ends with 0" {
-	post a 'echo one' && post b 'ls nowhere' && post c -d a 'echo two' && post d -d b true
+running() {
+	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "sleep 39.${BATS_TEST_NUMBER}" >/dev/null
+}
+
+# A world whose policy also lists sleep, and a task that takes long.
+long_task() {
+	jq '.programs += [{"name":"sleep","flags":[],"positional":{"min":1,"max":1},"examples":{"pass":["sleep 1"],"refuse":[]}}]' \
+	    "$W/meta/security/policy.json" >p
+	cat p >"$W/meta/security/policy.json"
+	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: -e works off what is there, a chain included, and ends with 0" {
+	printf '%s\n' '{"id":"b","command":"wc -l a.txt","depends_on":["a"]}' '{"id":"a","command":"ls"}' |
+	    viv-add -q >/dev/null
 	run viv-resident -e -r ada
 	[ "$status" -eq 0 ]
-	[ -z "$output" ]
-	[ "$(state a) $(state b) $(state c) $(state d)" = 'approved failed approved queued' ]
-	[ "$(viv-log -r ada -s approved | wc -l)" -eq 2 ]
-	no_claims
+	[ "$(history_of a)" = 'queued in_progress completed pending_review approved' ]
+	[ "$(history_of b)" = 'queued in_progress completed pending_review approved' ]
+	no_claim_left
 	viv-log -V
 }
+
+@test "resident: several side by side run each task once" {
+	for i in $(seq 60); do printf '{"id":"t%s","command":"true"}\n' "$i"; done | viv-add -q >/dev/null
+	viv-resident -e -r one & one=$!
+	viv-resident -e -r two & two=$!
+	viv-resident -e -r three
+	wait $one $two
+	viv-resident -e -r last
+	[ "$(jq -r 'select(.status == "approved") | .task_id' "$(log_file)" | sort | uniq | wc -l)" -eq 60 ]
+	[ "$(jq -r 'select(.status == "approved") | .task_id' "$(log_file)" | wc -l)" -eq 60 ]
+	no_claim_left
+}
+
+@test "resident: the exit status is that of the first stage that failed, and it is named" {
+	mkdir shim
+	printf '#!/bin/sh\ncat\nexit 69\n' >shim/viv-guard
+	printf '#!/bin/sh\ncat\nexit 70\n' >shim/viv-review
+	chmod +x shim/*
+	viv-add -q -m local true >/dev/null
+	PATH=$PWD/shim:$PATH run viv-resident -e -r ada
+	[ "$status" -eq 69 ]
+	[[ $output = *'viv-guard ended with 69'* ]]
+}
+
+@test "resident: SIGTERM to the script ends it, and what ran is given back uncounted" {
+	long_task
+	viv-resident -r ada 3>&- & RESIDENT=$!
+	wait_until running
+	kill -TERM $RESIDENT
+	wait $RESIDENT || :
+	no_claim_left
+	[ "$(history_of long)" = 'queued in_progress requeue' ]
+	[ "$(jq -r 'select(.status == "requeue") | .reason, .counted' "$(log_file)" | paste -sd' ')" = 'interrupted false' ]
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: ctrl-C in its process group leaves no claim" {
+	long_task
+	setsid viv-resident -r ada 3>&- &
+	wait_until running
+	group=$(ps -o pgid= -p "$(pgrep -f "viv-claim.*-r ada" | head -n 1)" | tr -d ' ')
+	kill -INT -- "-$group"
+	wait_until no_claim_left
+	[[ $(history_of long) = 'queued in_progress requeue' ]]
+}
+
+@test "resident: when a stage is killed the others end and nothing stays claimed" {
+	long_task
+	viv-resident -r ada 3>&- & RESIDENT=$!
+	wait_until running
+	kill -KILL "$(pgrep -P "$(pgrep -P $RESIDENT | head -n 1)" -f viv-review || pgrep -n -f viv-review)"
+	wait $RESIDENT || :
+	wait_until no_claim_left
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: works in the bare environment of cron" {
+	viv-add -q -m local -i a ls >/dev/null
+	run env -i PATH="$PATH" VIV_ROOT="$W" sh -c 'viv-resident -e -r cron' </dev/null
+	[ "$status" -eq 0 ]
+	[[ $(history_of a) = *approved ]]
+}
+
+@test "resident: without viv-llm prompts are left alone" {
+	viv-add -q -i think 'think about it' >/dev/null
+	run viv-resident -e -r ada
+	[ "$(history_of think)" = queued ]
+}
+
+@test "resident: unknown options and bad numbers are usage errors" {
+	run viv-resident -Q
+	[ "$status" -eq 2 ]
+	run viv-resident -j 0
+	[ "$status" -eq 2 ]
+	run viv-resident -r
+	[ "$status" -eq 2 ]
+	run viv-resident extra
+	[ "$status" -eq 2 ]
+	run viv-resident -h
+	[ "$status" -eq 0 ]
+	[[ $output = 'usage: viv-resident'* ]]
+}
+
+# --- more ---
+
+post() { viv-add -q -m local -i "$@" >/dev/null; }
+no_work_left() { no_claim_left && [ -z "$(ls "$W/world/mutable/work")" ]; }
+state() { history_of "$1" | sed 's/.* //'; }
+state_is() { [ "$(state "$1")" = "$2" ]; }
+ended() { ! kill -0 "$RESIDENT" 2>/dev/null; }
 
 @test "resident: with an empty board -e ends at once" {
 	run timeout 20 viv-resident -e
@@ -60,25 +146,15 @@ teardown() { [ -z "${pid-}" ] || kill -9 -- "-$pid" 2>/dev/null || true; }
 	[ "$(state a)" = approved ]
 }
 
-@test "resident: its exit status is that of the first stage that failed" {
-	post a pwd
-	shim viv-guard 'cat; exit 9'
-	shim viv-review 'cat; exit 8'
-	PATH=$BATS_TEST_TMPDIR/shim:$PATH run timeout 20 viv-resident -e -r ada
-	[ "$status" -eq 9 ]
-	[[ "$output" == *'viv-guard ended with 9'* ]]
-	no_claims
-}
-
 @test "resident: halted it does not end, -e or not, and claims nothing" {
 	post a pwd
 	echo '{"halt":true}' >"$W/world/mutable/.swarm/kill_switch.json"
 	viv-resident -e -r ada 3>&- &
-	pid=$!
-	kill -0 "$pid"
+	RESIDENT=$!
+	kill -0 "$RESIDENT"
 	echo '{"halt":false}' >"$W/world/mutable/.swarm/kill_switch.json"
 	wait_until state_is a approved
-	wait "$pid"
+	wait "$RESIDENT"
 }
 
 @test "resident: no world is 78, wrong usage 2" {
@@ -98,51 +174,32 @@ teardown() { [ -z "${pid-}" ] || kill -9 -- "-$pid" 2>/dev/null || true; }
 	[[ "$output" == *'viv-claim ended with 78'* ]]
 }
 
-@test "resident: ctrl-C ends it, its commands and its claims" {
-	sleeper
-	kill -INT -- "-$pid"
-	wait "$pid" || true
-	[ "$(history_of a)" = 'queued in_progress requeue' ]
-	no_claims
-	[ -z "$(viv-log -t a -s requeue | jq 'select(.counted != false)')" ]
-}
-
-@test "resident: SIGTERM to its group, as from a service manager, leaves no claim" {
-	sleeper
-	kill -TERM -- "-$pid"
-	wait "$pid" || true
-	[ "$(history_of a)" = 'queued in_progress requeue' ]
-	no_claims
-}
-
-@test "resident: SIGTERM to the script alone ends it as well" {
-	sleeper
-	kill -TERM "$pid"
-	gone() { ! kill -0 "$pid" 2>/dev/null; }
-	wait_until gone
-	wait_until no_claims
-}
-
-@test "resident: any stage killed by SIGKILL ends it and leaves no claim" {
-	for stage in viv-review viv-cycle viv-guard viv-release; do
-		sleeper_again "$stage"
-	done
-}
-
-sleeper_again() {
-	[ -n "${pid-}" ] || wild
-	post "$1" -p 9 'sleep 300'
+@test "resident: SIGTERM to its whole group, as from a service manager, leaves nothing" {
+	long_task
 	set -m
-	viv-resident -e -r ada 3>&- 2>/dev/null &
-	pid=$!
+	viv-resident -r ada 3>&- 2>/dev/null &
+	RESIDENT=$!
 	set +m
-	wait_until state_is "$1" in_progress
-	kill -9 "$(pgrep -g "$pid" -x "$1")"
-	gone() { ! kill -0 "$pid" 2>/dev/null; }
-	wait_until gone
-	wait_until no_claims
-	must test "$(state "$1")" = requeue
-	viv-add -q -x "$1"
+	wait_until running
+	kill -TERM -- "-$RESIDENT"
+	wait "$RESIDENT" || true
+	[ "$(history_of long)" = 'queued in_progress requeue' ]
+	no_work_left
+}
+
+@test "resident: whichever stage is killed by SIGKILL, it ends and leaves nothing" {
+	long_task
+	for stage in viv-guard viv-cycle viv-review viv-release; do
+		set -m
+		viv-resident -e -r ada 3>&- 2>"$BATS_TEST_TMPDIR/talk" &
+		RESIDENT=$!
+		set +m
+		wait_until running
+		must kill -9 "$(pgrep -g "$RESIDENT" -x "$stage")"
+		must wait_until ended
+		must wait_until no_work_left
+		must state_is long requeue
+	done
 }
 
 @test "resident: viv-claim killed by SIGKILL ends it when its work is done, and nothing is lost" {
@@ -151,16 +208,7 @@ sleeper_again() {
 	wait_until state_is a approved
 	kill -9 "$(pgrep -f "viv-claim -f .* -r ada")"
 	run wait $!
-	no_claims
-}
-
-@test "resident: as from cron, with nothing but PATH and VIV_ROOT" {
-	post a 'echo hi'
-	cd /
-	run env -i PATH="$BIN:/usr/bin:/bin" VIV_ROOT="$W" viv-resident -e </dev/null
-	[ "$status" -eq 0 ]
-	[ -z "$output" ]
-	[ "$(state a)" = approved ]
+	no_work_left
 }
 
 @test "resident: in a session without a terminal" {
@@ -169,14 +217,3 @@ sleeper_again() {
 	[ "$(state a)" = approved ]
 }
 
-@test "resident: five side by side do each task once" {
-	seq 50 | jq -c '{id: "n\(.)", command: "echo \(.)"}' | viv-add -q >/dev/null
-	for i in 1 2 3 4 5; do
-		timeout 60 viv-resident -e -r "r$i" -j 2 3>&- &
-	done
-	wait
-	[ "$(viv-log -s approved | jq -r .task_id | sort -u | wc -l)" -eq 50 ]
-	[ "$(viv-log -s in_progress | wc -l)" -eq 50 ]
-	no_claims
-	viv-log -V
-}
