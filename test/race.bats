@@ -40,7 +40,7 @@ claim_by_the_dead() {
 	sleep_tasks $n 0.05 ',"max_attempts":1000'
 	"$BUILD/test/overlap" 100 "$BATS_TEST_TMPDIR/calm" 0.000000 >oracle 3>&- & oracle=$!
 	restless r1 r2 r3 r4
-	storm 15
+	"$BUILD/test/storm" "$W" 15 >storm
 	for _ in $(seq 30); do
 		[ "$(viv-log -s approved | wc -l)" -lt $n ] || break
 		viv-resident -e -r last -l 1 || :
@@ -49,7 +49,10 @@ claim_by_the_dead() {
 	touch "$BATS_TEST_TMPDIR/calm"
 	wait $oracle || { cat oracle; false; }
 	cat oracle
-	[ $((KILLS + STOPS)) -gt 15 ]
+	cat storm
+	[[ $(cat storm) =~ kills\ ([0-9]+),\ stops\ ([0-9]+) ]]
+	[ "${BASH_REMATCH[1]}" -gt 20 ]
+	[ "${BASH_REMATCH[2]}" -gt 3 ]
 	[[ $(cat oracle) =~ seen\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -gt $n ]
 	wait_until each_done_once $n
 }

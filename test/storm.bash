@@ -18,28 +18,11 @@ sleep_tasks() {
 
 # Pids of pipeline processes of this world.
 stage_pids() {
-	local p
-	for p in $(pgrep '^viv-[clgr]'); do
-		if grep -qzx "VIV_ROOT=$W" "/proc/$p/environ" 2>/dev/null; then echo "$p"; fi
-	done
-}
-
-# storm SECONDS: kill (4 of 5) or stop for 2.6 s one random process every few ms.
-storm() {
-	local end=$((SECONDS + $1)) pids p
-	KILLS=0 STOPS=0
-	while ((SECONDS < end)); do
-		mapfile -t pids < <(stage_pids)
-		if [ ${#pids[@]} -gt 0 ]; then
-			p=${pids[RANDOM % ${#pids[@]}]}
-			if ((RANDOM % 5 == 0)); then
-				kill -STOP "$p" 2>/dev/null && STOPS=$((STOPS + 1))
-				(sleep 2.6; kill -CONT "$p" 2>/dev/null) 3>&- &
-			else
-				kill -KILL "$p" 2>/dev/null && KILLS=$((KILLS + 1))
-			fi
-		fi
-		sleep "0.0$((RANDOM % 9 + 1))"
+	local p env
+	for p in $(pgrep '^viv-'); do
+		[[ $(</proc/$p/comm) =~ ^viv-(claim|log|guard|cycle|review|release)$ ]] 2>/dev/null || continue
+		{ mapfile -d '' env <"/proc/$p/environ"; } 2>/dev/null || continue
+		[[ $'\n'$(printf '%s\n' "${env[@]}")$'\n' != *$'\n'"VIV_ROOT=$W"$'\n'* ]] || echo "$p"
 	done
 }
 
@@ -48,7 +31,7 @@ restless() {
 	local name
 	for name; do
 		(while [ ! -e "$BATS_TEST_TMPDIR/calm" ]; do
-			viv-resident -e -r "$name" -l 1 >/dev/null 2>>"$BATS_TEST_TMPDIR/talk"
+			viv-resident -e -r "$name" -l 1 >/dev/null 2>>"$BATS_TEST_TMPDIR/talk" || :
 			sleep 0.02
 		done) 3>&- &
 	done
