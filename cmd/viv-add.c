@@ -33,13 +33,10 @@
 enum { TRIES = 8, PAUSE_MS = 100, REPORTS = 50 };
 
 struct add {
-	cJSON *defaults;	/* members that the flags give */
-	char *workdir;		/* -w, resolved; or the working directory */
-	bool workdir_given;
-	const char *mode, *id;
+	struct post_fill fill;	/* what the flags and this place give every task */
+	const char *id;
 	bool kick, withdraw, dry, quiet, json, keep_going;
 	struct world w;
-	struct policy *policy;	/* NULL until a local task needs it */
 	struct post_item *v;
 	size_t n;
 	size_t nbad;
@@ -103,10 +100,10 @@ set_number(cJSON *t, const char *name, const char *s, bool integer, double max)
 static void
 set_workdir(struct add *a, const char *dir)
 {
-	free(a->workdir);
-	a->workdir = realpath(dir, NULL);
-	a->workdir_given = true;
-	if (a->workdir == NULL)
+	free(a->fill.workdir);
+	a->fill.workdir = realpath(dir, NULL);
+	a->fill.workdir_given = true;
+	if (a->fill.workdir == NULL)
 		err_exit(VIV_CONFIG, "cannot open '%s': %s", dir, strerror(errno));
 }
 
@@ -138,7 +135,7 @@ set_tag(cJSON *d, const char *tag)
 static void
 set_member(struct add *a, int c)
 {
-	cJSON *d = a->defaults;
+	cJSON *d = a->fill.defaults;
 	double seconds;
 
 	if (c == 'd')
@@ -178,7 +175,7 @@ parse(struct add *a, int argc, char **argv)
 
 	while ((c = opt_next(argc, argv, "m:i:d:p:b:M:t:T:w:I:kxnqJ", longs)) != -1) {
 		if (c == 'm')
-			a->mode = optarg;
+			a->fill.mode = optarg;
 		else if (c == 'i')
 			a->id = optarg;
 		else if (c == 'w')
@@ -192,7 +189,7 @@ parse(struct add *a, int argc, char **argv)
 		a->json |= c == 'J';
 		a->keep_going |= c == KEEP_GOING;
 	}
-	if (a->mode != NULL && strcmp(a->mode, "local") != 0 && strcmp(a->mode, "llm") != 0)
+	if (a->fill.mode != NULL && strcmp(a->fill.mode, "local") != 0 && strcmp(a->fill.mode, "llm") != 0)
 		opt_usage("-m is 'local' (a command) or 'llm' (a prompt)");
 	if (a->kick && a->withdraw)
 		opt_usage("-k and -x exclude each other");
@@ -213,7 +210,7 @@ static void
 read_text(struct add *a, int argc, char **argv)
 {
 	const char *text = argv[optind];
-	bool local = a->mode != NULL && strcmp(a->mode, "local") == 0;
+	bool local = a->fill.mode != NULL && strcmp(a->fill.mode, "local") == 0;
 	cJSON *t = json_new();
 	struct err e;
 
@@ -249,68 +246,7 @@ read_stdin(struct add *a, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-/* --- members --- */
-
-/* The directory that a local command starts in: its own, -w, or where the poster is. */
-static int
-put_workdir(struct add *a, cJSON *t, bool *scratch, struct err *e)
-{
-	const char *own = json_str(t, "workdir"), *dir = own != NULL ? own : a->workdir;
-	char *real = NULL;
-	int rc = 0;
-
-	if (own == NULL &&
-	    (json_get(t, "workdir") != NULL || (!task_is_local(t) && !a->workdir_given)))
-		return 0;
-	if (a->policy == NULL)
-		rc = policy_load(&a->policy, &a->w, e);
-	if (rc == 0 && dir != NULL)
-		rc = policy_workdir(a->policy, &a->w, dir, &real, e);
-	if (rc == 0 && real != NULL)
-		json_set_str(t, "workdir", real);
-	else if (rc == 0 || (rc == -VIV_REFUSED && own == NULL && !a->workdir_given)) {
-		*scratch = true;
-		rc = 0;
-	}
-	free(real);
-	return rc;
-}
-
-/* Documented order first, the flags' members where the task has none, the rest behind. */
-static int
-complete(struct add *a, struct post_item *it, bool *scratch, struct err *e)
-{
-	static const char *const order[] = {"id", "type", "prompt", "command", "mode", "min_budget",
-	    "max_budget", "intensity", "depends_on", "parallel_safe", "model", "status"};
-	cJSON *old = it->task, *new = json_new(), *v;
-	const char *mode = a->mode != NULL ? a->mode : task_is_local(old) ? "local" : NULL;
-	int rc;
-
-	cJSON_ArrayForEach(v, a->defaults)
-		if (json_get(old, v->string) == NULL)
-			json_set(old, v->string, cJSON_Duplicate(v, true));
-	if (mode != NULL && json_get(old, "mode") == NULL)
-		json_set_str(old, "mode", mode);
-	if (json_get(old, "type") == NULL)
-		json_set_str(old, "type", "cycle");
-	if (json_get(old, "depends_on") == NULL)
-		json_set(old, "depends_on", json_list());
-	if (json_get(old, "parallel_safe") == NULL)
-		json_set_bool(old, "parallel_safe", true);
-	if (json_get(old, "status") == NULL)
-		json_set_str(old, "status", "pending");
-	rc = put_workdir(a, old, scratch, e);
-	if (json_get(old, "id") == NULL)
-		json_set(new, "id", cJSON_CreateNull());
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if ((v = cJSON_DetachItemFromObjectCaseSensitive(old, order[i])) != NULL)
-			cJSON_AddItemToObject(new, order[i], v);
-	while ((v = cJSON_DetachItemFromArray(old, 0)) != NULL)
-		cJSON_AddItemToObject(new, v->string, v);
-	cJSON_Delete(old);
-	it->task = new;
-	return rc;
-}
+/* --- checking and posting --- */
 
 static void
 refuse(struct post_item *it, const char *why, void *arg)
@@ -329,13 +265,12 @@ refuse(struct post_item *it, const char *why, void *arg)
 static void
 complete_all(struct add *a)
 {
-	bool scratch = false;
 	struct err e;
 
 	for (size_t i = 0; i < a->n; i++) {
-		int rc = complete(a, &a->v[i], &scratch, &e);
+		int rc = post_fill(&a->fill, &a->v[i].task, &e);
 
-		if (rc == -VIV_REFUSED && (a->workdir_given || a->v[i].line > 0)) {
+		if (rc == -VIV_REFUSED && (a->fill.workdir_given || a->v[i].line > 0)) {
 			refuse(&a->v[i], e.msg, a);
 			if (a->v[i].line == 0)
 				a->rc = VIV_REFUSED;
@@ -343,12 +278,10 @@ complete_all(struct add *a)
 			err_die(&e);
 		}
 	}
-	if (scratch && !a->quiet)
+	if (a->fill.scratch && !a->quiet)
 		err_warn("this directory is no read root: local commands will run in their scratch "
 		         "directory");
 }
-
-/* --- checking and posting --- */
 
 static int
 post_good(struct post *p, struct add *a, cJSON **good, size_t *n_out, struct err *e)
@@ -415,34 +348,6 @@ add(struct add *a, struct err *e)
 /* --- reviving and withdrawing --- */
 
 static int
-decide(struct add *a, struct post *p, const char *id, struct err *e)
-{
-	const struct fold_task *t = fold_get(&p->fold, id);
-	cJSON *event;
-	int rc;
-
-	if (t == NULL && board_find(&p->board, id) < 0)
-		return err_set(e, VIV_NO, "task '%s' is unknown", id);
-	if (a->kick && !fold_dead(t))
-		return err_set(e, VIV_NO, "task '%s' is not dead", id);
-	if (a->kick && board_find(&p->board, id) < 0)
-		return err_set(e, VIV_NO, "task '%s' is no longer on the board", id);
-	if (a->withdraw && (fold_done(t) || fold_dead(t)))
-		return err_set(
-		    e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
-	if (a->dry)
-		return 0;
-	event = json_new();
-	json_set_str(event, "status", a->kick ? "queued" : "failed");
-	json_set_str(event, "reason", a->kick ? "kicked" : "withdrawn");
-	if (a->withdraw)
-		json_set_bool(event, "final", true);
-	rc = commit_decide(&p->log, id, "viv-add", t != NULL ? t->generation : 0, event, NULL, e);
-	cJSON_Delete(event);
-	return rc;
-}
-
-static int
 decide_all(struct add *a, char **ids, struct err *e)
 {
 	struct post p;
@@ -451,7 +356,7 @@ decide_all(struct add *a, char **ids, struct err *e)
 	if (rc == 0)
 		rc = board_load(&p.board, &a->w, e);
 	for (; rc >= 0 && *ids != NULL; ids++) {
-		int one = decide(a, &p, *ids, e);
+		int one = a->kick ? post_kick(&p, *ids, a->dry, e) : post_withdraw(&p, *ids, a->dry, e);
 
 		if (one == -VIV_IO) {
 			rc = one;
@@ -501,22 +406,22 @@ run(struct add *a, int argc, char **argv, struct err *e)
 int
 main(int argc, char **argv)
 {
-	struct add a = {.defaults = json_new()};
+	struct add a = {.fill = {.w = &a.w, .defaults = json_new()}};
 	struct err e = {0};
 
 	opt_init(argc, argv, USAGE);
 	parse(&a, argc, argv);
-	if (a.workdir == NULL)
-		a.workdir = realpath(".", NULL);
+	if (a.fill.workdir == NULL)
+		a.fill.workdir = realpath(".", NULL);
 	if (world_open(&a.w, opt_world, &e) != 0)
 		err_die(&e);
 	run(&a, argc, argv, &e);
 	for (size_t i = 0; i < a.n; i++)
 		cJSON_Delete(a.v[i].task);
 	free(a.v);
-	free(a.workdir);
-	cJSON_Delete(a.defaults);
-	policy_free(a.policy);
+	free(a.fill.workdir);
+	cJSON_Delete(a.fill.defaults);
+	policy_free(a.fill.policy);
 	world_close(&a.w);
 	return opt_end(a.rc);
 }

@@ -16,39 +16,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/inotify.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "choose.h"
 #include "clock.h"
-#include "commit.h"
 #include "halt.h"
 #include "json.h"
 #include "jsonl.h"
+#include "keep.h"
 #include "num.h"
 #include "opt.h"
 #include "rand.h"
-#include "stage.h"
+#include "watch.h"
 
 #define USAGE "viv-claim [-fehn] [-c COUNT] [-w CLAIMS] [-r RESIDENT] [-i IDENTITY] [-P PID]" \
 	" [-l LEASE] [-T TAG] [-m MODE] [-C WORLD]"
 
-enum { POLL_MS = 1000, DRAIN_S = 10, DRAIN_MS = 50 };
-
-struct held {
-	struct slot_hold hold;
-	cJSON *claim;			/* the line's */
-	int64_t next_ns, give_up_ns;	/* CLOCK_BOOTTIME: renew at; stop renewing at */
-	bool serial;
-};
+enum { DRAIN_S = 10, DRAIN_MS = 50 };
 
 struct state {
 	struct world w;
 	struct chooser c;
-	struct held *held;
-	size_t nheld, max;
+	struct keep keep;
+	size_t max;			/* claims held at once */
 	long count;			/* lines still to print, -1: no end */
 	bool follow, until_empty, dry;
 	bool draining, reader_gone;
@@ -65,76 +56,6 @@ on_signal(int sig)
 	stop = 1;
 }
 
-static void
-drop_held(struct state *s, size_t i)
-{
-	if (s->held[i].serial)
-		claim_serial_done(&s->w, s->held[i].hold.id, s->held[i].hold.number);
-	slot_hold_free(&s->held[i].hold);
-	cJSON_Delete(s->held[i].claim);
-	s->held[i] = s->held[--s->nheld];
-}
-
-/* Forget what has ended, renew what is due; a lost claim is only reported. */
-static void
-tend(struct state *s)
-{
-	int64_t now = clock_boot_ns();
-	struct err e;
-
-	for (size_t i = s->nheld; i-- > 0;) {
-		struct held *h = &s->held[i];
-		const struct fold_task *t = fold_get(&s->c.fold, h->hold.id);
-
-		if (t != NULL && (t->generation > h->hold.number ||
-		    (t->generation == h->hold.number && t->final))) {
-			drop_held(s, i);
-		} else if (now >= h->give_up_ns) {
-			err_warn("'%s' has not come back: no longer renewed", h->hold.id);
-			drop_held(s, i);
-		} else if (now >= h->next_ns) {
-			if (slot_renew(&h->hold, &s->w, &e) != 0) {
-				err_warn("%s", e.msg);
-				drop_held(s, i);
-				continue;
-			}
-			h->next_ns = now + h->hold.lease_ns / 3;
-		}
-	}
-}
-
-/* End the attempt as one that does not count, unless somebody executes it right now. */
-static void
-give_back(struct state *s, size_t i, const char *reason)
-{
-	struct held *h = &s->held[i];
-	struct err e;
-	cJSON *line;
-
-	if (flock(h->hold.fd, LOCK_EX | LOCK_NB) != 0)
-		return;
-	line = json_new();
-	json_set_str(line, "id", h->hold.id);
-	json_set(line, "claim", cJSON_Duplicate(h->claim, true));
-	stage_requeue(line, reason);
-	if (commit_line(&s->c.log, line, &e) != 0 || log_sync(&s->c.log, &e) != 0)
-		err_warn("%s", e.msg);
-	cJSON_Delete(line);
-	drop_held(s, i);
-}
-
-static void
-remember(struct state *s, struct slot_hold *hold, const cJSON *line)
-{
-	int64_t now = clock_boot_ns();
-	double timeout = json_num(line, "timeout", TASK_TIMEOUT_S);
-
-	s->held = mem_grow(s->held, s->nheld + 1, sizeof(*s->held));
-	s->held[s->nheld++] = (struct held){*hold, cJSON_Duplicate(json_obj(line, "claim"), true),
-	    now + hold->lease_ns / 3, now + (int64_t)(timeout * 1e9) + 2 * hold->lease_ns,
-	    !json_bool(line, "parallel_safe", true)};
-}
-
 /* What stands in the way of any claim: -1 nothing, else milliseconds to wait for it. */
 static int
 barred(struct state *s)
@@ -147,7 +68,7 @@ barred(struct state *s)
 	if (halt_on(&s->w, reason, sizeof(reason)) || halt_paused(&s->w)) {
 		if (!s->follow)
 			err_exit(VIV_REFUSED, "no claims now: %s", halt_paused(&s->w) ? "paused" : reason);
-		return POLL_MS;
+		return WATCH_POLL_MS;
 	}
 	pace = halt_pace(&s->w, &e);
 	if (pace < 0)
@@ -162,7 +83,7 @@ barred(struct state *s)
 static int
 claim_some(struct state *s, int *wait_ms, struct err *e)
 {
-	while (s->count != 0 && s->nheld < s->max && !stop) {
+	while (s->count != 0 && s->keep.n < s->max && !stop) {
 		struct slot_hold hold;
 		cJSON *line;
 		int bar = barred(s), rc;
@@ -177,7 +98,7 @@ claim_some(struct state *s, int *wait_ms, struct err *e)
 		if (rc != 0)
 			return -rc;
 		s->last_claim_ns = clock_boot_ns();
-		remember(s, &hold, line);
+		keep_add(&s->keep, &hold, line);
 		rc = jsonl_write(STDOUT_FILENO, line, e);
 		cJSON_Delete(line);
 		if (rc != 0) {
@@ -212,31 +133,15 @@ drain_step(struct state *s)
 	bool late = clock_boot_ns() > s->drain_ns;
 
 	if (s->reader_gone || late)
-		for (size_t i = s->nheld; i-- > 0;)
-			give_back(s, i, s->reader_gone ? "pipeline ended" : "interrupted");
+		keep_give_back(&s->keep, &s->w, &s->c.log, s->reader_gone ? "pipeline ended" : "interrupted");
 	if (late)		/* what is left is being executed, and renewed there */
-		while (s->nheld > 0)
-			drop_held(s, s->nheld - 1);
-}
-
-/* A -c run leaves its claims to its caller. */
-static int
-leave(struct state *s, long printed)
-{
-	while (s->nheld > 0) {
-		struct held *h = &s->held[--s->nheld];
-
-		slot_hold_free(&h->hold);
-		cJSON_Delete(h->claim);
-	}
-	return printed > 0 ? 0 : VIV_NO;
+		keep_leave(&s->keep);
 }
 
 static void
 wait_for_change(struct state *s, int wait_ms)
 {
 	struct pollfd p[2] = {{.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
-	char drop[4096];
 	sigset_t none;
 	struct timespec ts = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
 
@@ -245,23 +150,21 @@ wait_for_change(struct state *s, int wait_ms)
 		return;
 	if (p[0].revents & (POLLERR | POLLNVAL))
 		s->reader_gone = true;
-	while (s->notify >= 0 && read(s->notify, drop, sizeof(drop)) > 0)
-		;
+	watch_drain(s->notify);
 }
 
 static int
 next_wait(const struct state *s, int wait_ms)
 {
-	int64_t now = clock_boot_ns();
+	int64_t now = clock_boot_ns(), due = keep_due_ns(&s->keep);
 	int choose = choose_wait_ms(&s->c);
 
 	if (s->draining)
 		wait_ms = DRAIN_MS;
-	if (choose >= 0 && choose < wait_ms && s->nheld < s->max && !s->draining)
+	if (choose >= 0 && choose < wait_ms && s->keep.n < s->max && !s->draining)
 		wait_ms = choose;
-	for (size_t i = 0; i < s->nheld; i++)
-		if ((s->held[i].next_ns - now) / 1000000 < wait_ms)
-			wait_ms = (int)((s->held[i].next_ns - now) / 1000000);
+	if (due != 0 && (due - now) / 1000000 < wait_ms)
+		wait_ms = (int)((due - now) / 1000000);
 	return wait_ms < 1 ? 1 : wait_ms;
 }
 
@@ -271,21 +174,23 @@ loop(struct state *s, struct err *e)
 	long asked = s->count;
 
 	for (;;) {
-		int wait_ms = POLL_MS, rc = 0;
+		int wait_ms = WATCH_POLL_MS, rc = 0;
 
 		if (stop || s->reader_gone)
 			begin_drain(s);
-		tend(s);
+		keep_tend(&s->keep, &s->w, &s->c.fold);
 		if (s->draining) {
 			drain_step(s);
-			if (s->nheld == 0)
+			if (s->keep.n == 0)
 				return 0;
 		} else if ((rc = claim_some(s, &wait_ms, e)) != 0) {
 			return -rc;
 		}
-		if (!s->follow && !s->reader_gone)
-			return -leave(s, asked - s->count);
-		if (s->until_empty && s->nheld == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == POLL_MS)
+		if (!s->follow && !s->reader_gone) {
+			keep_leave(&s->keep);	/* a -c run leaves its claims to its caller */
+			return asked > s->count ? 0 : -VIV_NO;
+		}
+		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == WATCH_POLL_MS)
 			return 0;
 		wait_for_change(s, next_wait(s, wait_ms));
 		rc = choose_look(&s->c, e);
@@ -334,16 +239,7 @@ set_up(struct state *s)
 	signal(SIGPIPE, SIG_IGN);
 	/* To close one takes the kernel 10 ms and more, so not for a single claim. */
 	if (s->follow)
-		s->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (s->notify >= 0) {
-		char *audit = mem_fmt("%s/%s", s->w.root, WORLD_AUDIT);
-		char *board = mem_fmt("%s/%s", s->w.root, WORLD_MUTABLE);
-
-		inotify_add_watch(s->notify, audit, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-		inotify_add_watch(s->notify, board, IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE);
-		free(audit);
-		free(board);
-	}
+		s->notify = watch_open(&s->w);
 }
 
 static void
@@ -424,9 +320,8 @@ main(int argc, char **argv)
 	rc = loop(&s, &e);
 	if (rc < 0 && e.code == -rc && rc != -VIV_NO)
 		err_warn("%s", e.msg);
-	for (size_t i = s.nheld; i-- > 0;)
-		give_back(&s, i, "claimer ended");
-	free(s.held);
+	keep_give_back(&s.keep, &s.w, &s.c.log, "claimer ended");
+	keep_free(&s.keep);
 	choose_close(&s.c);
 	world_close(&s.w);
 	return opt_end(-rc);

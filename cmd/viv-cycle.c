@@ -138,6 +138,8 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 	struct timespec ts;
 	sigset_t none;
 
+	if (c->n == 0)
+		run_idle(&c->setup);
 	p[0] = (struct pollfd){.fd = room ? STDIN_FILENO : -1, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = c->reader_gone ? -1 : STDOUT_FILENO};
 	for (size_t i = 0; i < c->n; i++) {
@@ -244,8 +246,11 @@ main(int argc, char **argv)
 		cJSON_Delete(run_free(c.run[--c.n]));
 		free(c.run[c.n]);
 	}
+	run_idle(&c.setup);
 	free(c.run);
 	jsonl_free(&c.in);
 	policy_free(c.setup.policy);
+	if (c.setup.w != NULL)
+		world_close(&c.world);
 	return opt_end(rc < 0 ? -rc : c.in.bad > 0 ? VIV_NO : 0);
 }

@@ -262,22 +262,23 @@ main(int argc, char **argv)
 		opt_usage("unexpected argument '%s': ids are given with -t", argv[optind]);
 	if (mode == 0 && filtered)
 		mode = 'q';
+	if (dry && mode != 'R')
+		opt_usage("-n goes with -R: recording cannot be rehearsed");
 	if (world_open(&w, opt_world, &e) != 0 || log_open(&l, &w, &e) != 0)
 		err_die(&e);
-	if (mode == 'V')
-		return opt_end(verify(&w));
-	if (mode == 'R')
-		return opt_end(rotate(&l, &r, dry));
-	if (mode == 'q' || mode == 'f') {
+	if (mode == 'V') {
+		rc = verify(&w);
+	} else if (mode == 'R') {
+		rc = rotate(&l, &r, dry);
+	} else if (mode == 'q' || mode == 'f') {
 		q.follow = mode == 'f';
-		rc = query_run(&l, &q, &e);
-		if (rc < 0 && rc != -VIV_NO)
+		rc = -query_run(&l, &q, &e);
+		if (rc > VIV_NO)
 			err_die(&e);
-		return opt_end(-rc);
+	} else {
+		rc = record(&l);
 	}
-	if (dry)
-		opt_usage("-n goes with -R: recording cannot be rehearsed");
-	rc = record(&l);
 	log_close(&l);
+	world_close(&w);
 	return opt_end(rc);
 }

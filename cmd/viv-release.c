@@ -159,7 +159,7 @@ main(int argc, char **argv)
 	struct releaser r = {.resident = getenv("VIV_RESIDENT"), .reason = "released"};
 	struct err e = {0};
 	bool all = false;
-	int c, rc = 0;
+	int c, rc = 0, code = -1;
 
 	opt_init(argc, argv, USAGE);
 	while ((c = opt_next(argc, argv, "ar:M:n", longs)) != -1) {
@@ -182,9 +182,12 @@ main(int argc, char **argv)
 		for (; rc == 0 && optind < argc; optind++)
 			rc = release_id(&r, argv[optind], &e);
 	else
-		return opt_end(stage_run(release_line, &r));
+		code = stage_run(release_line, &r);
 	if (rc != 0)
 		err_die(&e);
 	log_close(&r.log);
-	return opt_end(r.refused > 0 ? VIV_REFUSED : r.released > 0 ? 0 : VIV_NO);
+	world_close(&r.w);
+	if (code < 0)
+		code = r.refused > 0 ? VIV_REFUSED : r.released > 0 ? 0 : VIV_NO;
+	return opt_end(code);
 }

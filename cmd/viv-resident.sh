@@ -37,12 +37,19 @@ VIV_RESIDENT=$name
 export VIV_RESIDENT
 failed=$(mktemp -d) || exit 73
 trap 'rm -rf "$failed"' EXIT
-trap : INT TERM HUP	# the stages end themselves; their ends are recorded
+
+# Stop claiming and executing; all else ends by itself, and is recorded.
+finish() {
+	for stage in 1 4; do
+		[ ! -s "$failed/pid.$stage" ] || kill -TERM "$(cat "$failed/pid.$stage")" 2>/dev/null
+	done
+}
+trap finish INT TERM HUP
 
 stage() {
 	number=$1
 	shift
-	"$@"
+	sh -c 'echo $$ >"$0"; exec "$@"' "$failed/pid.$number" "$@"
 	status=$?
 	[ $status -eq 0 ] || printf '%s %s\n' "$status" "$1" >"$failed/$number"
 }
@@ -51,9 +58,11 @@ stage 1 viv-claim $ends -w "$window" -r "$name" ${set_identity:+-i "$set_identit
 	${set_count:+-c "$set_count"} ${set_lease:+-l "$set_lease"} ${set_mode:+-m "$set_mode"} \
 	${set_tag:+-T "$set_tag"} |
 	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-cycle -j "$jobs" | stage 5 viv-log |
-	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null
+	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null &
+pipeline=$!
+while kill -0 $pipeline 2>/dev/null; do wait $pipeline; done
 
-for f in "$failed"/*; do
+for f in "$failed"/[0-9]; do
 	[ -e "$f" ] || exit 0
 	read -r status stage <"$f"
 	[ "$status" -eq 141 ] || printf 'viv-resident: %s ended with %s\n' "$stage" "$status" >&2

@@ -169,6 +169,10 @@ find_program(const char *name)
 static int
 outcome(const struct proc *p, const char *name)
 {
+	if (p->lost) {
+		err_warn("'%s' was stopped: cannot write its output", name);
+		return VIV_IO;
+	}
 	switch (p->why) {
 	case PROC_NOT_STARTED:
 		err_warn("cannot run '%s': %s", name, p->problem);
@@ -180,7 +184,6 @@ outcome(const struct proc *p, const char *name)
 		err_warn("'%s' was stopped: too much output", name);
 		return 128 + SIGKILL;
 	case PROC_CANCELLED:
-		err_warn("'%s' was stopped: cannot write its output", name);
 		return VIV_IO;
 	default:
 		return p->term_signal != 0 ? 128 + p->term_signal : p->exit_code;

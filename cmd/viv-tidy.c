@@ -21,6 +21,8 @@
 
 #define USAGE "viv-tidy [-hnq] [-a DAYS] [-k COUNT] [-o SECONDS] [-s SIZE] [-C WORLD]"
 
+enum { HEAD_BYTES = 65536 };	/* in which the first line of the log ends */
+
 struct tidy {
 	struct world w;
 	struct log log;
@@ -60,14 +62,19 @@ first_time(const struct tidy *t, const char *path)
 	char when[CLOCK_TEXT], *nl;
 	double wall = 0;
 	struct stat st;
+	size_t n;
 
 	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
 		return 0;
-	if (file_read_at(t->w.fd, path, 0, st.st_size < 65536 ? (size_t)st.st_size : 65536, &text, NULL) == 0 &&
-	    (nl = strchr(text.p, '\n')) != NULL &&
-	    scan_copy(scan_get(scan_text(text.p, (size_t)(nl - text.p)), "timestamp"), when, sizeof(when)) > 0 &&
-	    !clock_parse(when, &wall))
-		wall = 0;
+	n = st.st_size < HEAD_BYTES ? (size_t)st.st_size : HEAD_BYTES;
+	if (file_read_at(t->w.fd, path, 0, n, &text, NULL) == 0 &&
+	    (nl = strchr(text.p, '\n')) != NULL) {
+		struct scan line = scan_text(text.p, (size_t)(nl - text.p));
+
+		if (scan_copy(scan_get(line, "timestamp"), when, CLOCK_TEXT) == 0 ||
+		    !clock_parse(when, &wall))
+			wall = 0;
+	}
 	buf_free(&text);
 	return wall;
 }
@@ -122,8 +129,10 @@ static void
 parse(struct tidy *t, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"rotate-age", required_argument, NULL, 'a'}, {"keep-done", required_argument, NULL, 'k'},
-		{"older", required_argument, NULL, 'o'}, {"rotate-size", required_argument, NULL, 's'},
+		{"rotate-age", required_argument, NULL, 'a'},
+		{"keep-done", required_argument, NULL, 'k'},
+		{"older", required_argument, NULL, 'o'},
+		{"rotate-size", required_argument, NULL, 's'},
 		{"dry-run", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'}, {0}};
 	long long n;
 	double days;

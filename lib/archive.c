@@ -64,7 +64,8 @@ append(int fd, const struct buf *lines, struct err *e)
 int
 archive_append(const struct world *w, const struct buf *lines, struct err *e)
 {
-	int fd = openat(w->fd, WORLD_ARCHIVE, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0666);
+	int fd = openat(w->fd, WORLD_ARCHIVE, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+	    0666);
 	int rc;
 
 	if (fd < 0)

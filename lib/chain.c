@@ -64,7 +64,8 @@ check_link(struct walk *k, struct scan obj)
 	if (!scan_eq(prev, k->hash) && numbered && k->before != NULL) {
 		k->name = k->before;
 		k->number = k->before_number;
-		return bad(k, "the line after it continues another one: one of the two was changed");
+		return bad(k,
+		    "the line after it continues another one: one of the two was changed");
 	}
 	if (!scan_eq(prev, k->hash))
 		return bad(k, "it does not follow the line before it: lines were removed or moved");
@@ -217,10 +218,12 @@ hold(const struct world *w, int dir, struct held *h, struct err *e)
 		for (size_t j = 0; j < h->n; j++)
 			h->fd[j] = -1;
 		for (size_t j = 0; j < h->n && !gone; j++) {
-			h->fd[j] = openat(dir, h->name[j], O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+			h->fd[j] = openat(dir, h->name[j],
+			    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 			gone = h->fd[j] < 0;
 			if (gone && errno != ENOENT) {
-				rc = err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_AUDIT, h->name[j]);
+				rc = err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_AUDIT,
+				    h->name[j]);
 				let_go(h);
 				return rc;
 			}

@@ -18,13 +18,14 @@
 
 #define HELD_NS 1000000000LL
 
-enum { NONE = -1 };
+enum { NONE = -1, SOON_S = 60 };
 
 struct choice {
 	long waiters;		/* head of the list that waits for this task */
 	long next;		/* in the list that this task waits in */
 	bool queued;		/* in ready, held or timed */
 	bool parked;		/* in a list of waiters */
+	bool damaged;		/* and said so */
 };
 
 /* --- heap of positions, best first --- */
@@ -107,7 +108,6 @@ park_on(struct chooser *c, size_t i, const char *dep)
 	c->choice[i].parked = true;
 	c->choice[i].next = c->choice[at].waiters;
 	c->choice[at].waiters = (long)i;
-	c->waiting++;
 }
 
 static void
@@ -121,7 +121,6 @@ unpark(struct chooser *c, size_t on)
 		long next = ch->next;
 
 		ch->parked = false;
-		c->waiting--;
 		ready_push(c, (size_t)i);
 		i = next;
 	}
@@ -165,7 +164,7 @@ requeue_all(struct chooser *c, struct queue *q)
 static void
 rebuild(struct chooser *c)
 {
-	c->ready.n = c->held.n = c->timed.n = c->waiting = 0;
+	c->ready.n = c->held.n = c->timed.n = 0;
 	c->next_due = 0;
 	free(c->choice);
 	c->choice = mem_alloc((c->board.n + 1) * sizeof(*c->choice));
@@ -237,6 +236,7 @@ choose_look(struct chooser *c, struct err *e)
 		rebuild(c);
 	if (now >= c->held_ns) {
 		requeue_all(c, &c->held);
+		c->raced = false;
 		c->held_ns = now + HELD_NS;
 	}
 	if (c->next_due > 0 && clock_wall() >= c->next_due) {
@@ -275,6 +275,16 @@ fail_line(cJSON *line, const char *dep)
 	free(reason);
 }
 
+/* One damaged slot must not stop a resident: say so once, ask again later. */
+static void
+pass_over(struct chooser *c, size_t i, const struct err *e)
+{
+	if (!c->choice[i].damaged)
+		err_warn("passing over '%s': %s", c->board.v[i].id, e->msg);
+	c->choice[i].damaged = true;
+	park_queue(c, &c->held, i);
+}
+
 int
 choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, struct err *e)
 {
@@ -298,6 +308,10 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 		if (g != CLAIM_READY && !fail)
 			continue;
 		rc = claim_take(c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
+		if (rc == -VIV_CONFIG && e->code == VIV_CONFIG) {
+			pass_over(c, i, e);
+			continue;
+		}
 		if (rc < 0) {
 			ready_push(c, i);
 			return rc;
@@ -314,6 +328,7 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 				ready_push(c, i);
 			continue;
 		}
+		c->raced |= rc == CLAIM_RACED;
 		park_queue(c, &c->held, i);
 	}
 	return err_set(e, VIV_NO, "nothing is runnable now");
@@ -334,5 +349,5 @@ choose_wait_ms(const struct chooser *c)
 bool
 choose_pending(const struct chooser *c)
 {
-	return c->ready.n + c->held.n + c->timed.n > 0;
+	return c->ready.n > 0 || c->raced || (c->next_due > 0 && c->next_due - clock_wall() < SOON_S);
 }

@@ -27,7 +27,7 @@ struct chooser {
 	struct queue ready;		/* heap: positions that look ready, best first */
 	struct queue held;		/* held by others: asked again every HELD_S */
 	struct queue timed;		/* not before some time */
-	size_t waiting;			/* wait for a dependency that may still come */
+	bool raced;			/* one of held was only lost to a faster process */
 	double next_due;		/* earliest of timed, wall time; 0 none */
 	int64_t held_ns;		/* CLOCK_BOOTTIME when held is asked again */
 };
@@ -48,8 +48,8 @@ int choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out,
  * when nothing can. */
 int choose_wait_ms(const struct chooser *c);
 
-/* Can anything still become runnable without a person: held, timed, or waiting for
- * such? */
+/* Is there more to do without a change of the files: something ready, lost in a race, or
+ * due within SOON_S? What others hold does not count. */
 bool choose_pending(const struct chooser *c);
 
 #endif

@@ -30,10 +30,11 @@
 #include "commit.h"
 #include "json.h"
 #include "rand.h"
+#include "slots.h"
 
 #define SERIAL "_serial"
 
-enum { LLM_TIMEOUT_S = 600, CYCLE_DEPTH = 10000 };
+enum { LLM_TIMEOUT_S = 600 };
 
 /* --- may it be taken? --- */
 
@@ -232,7 +233,9 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 			return CLAIM_HELD;
 		win->took_over = v == SLOT_DEAD ? "dead" : "expired";
 	}
-	if (s.kind == SLOT_FREE || s.kind == SLOT_DONE) {
+	/* On a shared world ended chains stay, and the next attempt goes on top. */
+	if ((s.kind == SLOT_FREE || s.kind == SLOT_DONE) &&
+	    (!w->shared || slots_judge(w, f, id, s.number, NULL) != SLOTS_OVER)) {
 		rc = commit_repair(l, id, s.number, end_mark(l, f, t, s.number), e);
 		return rc < 0 ? rc : CLAIM_CHANGED;
 	}
@@ -247,7 +250,7 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM && s.number > win->number &&
 		    slot_judge(w, id, &s) != SLOT_HELD)
 			slot_remove_chain(w, id, s.number);
-		return CLAIM_HELD;
+		return CLAIM_RACED;
 	}
 	return rc != 0 ? rc : CLAIM_TAKEN;
 }
@@ -380,7 +383,7 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 	    -VIV_REFUSED)
 		rc = CLAIM_SERIAL;
 	if (rc == 0 && (rc = slot_hold(hold_out, w, id, win.number, win.token, e)) == -VIV_REFUSED)
-		rc = CLAIM_HELD;
+		rc = CLAIM_RACED;
 	if (rc != 0) {
 		slot_remove(w, id, win.number);
 		cJSON_Delete(task);

@@ -44,7 +44,8 @@ enum claim_gate claim_gate(const struct board *b, const struct fold *f, size_t i
 /* What became of an attempt to take a task. */
 enum claim_taken {
 	CLAIM_TAKEN,
-	CLAIM_HELD,		/* by somebody who lives, or another was faster: later */
+	CLAIM_HELD,		/* by somebody who lives */
+	CLAIM_RACED,		/* another was faster just now: ask again in a moment */
 	CLAIM_SERIAL,		/* another parallel_safe:false task runs */
 	CLAIM_CHANGED		/* its state has changed: ask the gate again, now */
 };

@@ -8,6 +8,7 @@
  *      event itself: from here on nobody else can end this attempt, and whoever comes
  *      next can finish the job should we die now (commit_repair);
  *      any other event only needs the claim to be ours still;
+ *      what led to the end (the verdict before the approval) is appended first;
  *   3. append under the log's lock, unless a helper was faster;
  *   4. log_sync makes a burst durable, and only then removes the chain.
  *
@@ -115,29 +116,49 @@ kind_of(const cJSON *event)
 	return strcmp(json_str(event, "status"), "requeue") == 0 ? SLOT_FREE : SLOT_DONE;
 }
 
+/* Refused, but by whom? Whoever met our finished slot first may have written our event
+ * and cleared the chain: then it is done, not lost. So is the same end told twice. */
 static int
-record(struct log *l, const struct attempt *a, cJSON *const *ev, size_t n, struct err *e)
+refused(struct log *l, const struct attempt *a, const cJSON *last, struct err *e)
 {
-	const cJSON *last = ev[n - 1];
+	struct err why = *e;
+	int rc = log_has_final(l, a->id, a->generation, json_str(last, "status"), e);
+
+	if (rc == 0)
+		*e = why;
+	return rc == 1 ? 0 : rc < 0 ? rc : -VIV_REFUSED;
+}
+
+static int
+record_end(struct log *l, const struct attempt *a, cJSON *last, struct err *e)
+{
 	struct slot_owner owner = {.resident = a->resident, .identity = a->identity};
 	struct log_mark mark;
-	int rc;
+	int rc = log_mark(l, &mark, e);
 
-	if (!json_bool(last, "final", false)) {
-		rc = slot_mine(l->w, a->id, a->generation, a->token, e);
-		return rc != 0 ? rc : log_append(l, ev, n, e);
-	}
-	rc = slot_mine(l->w, a->id, a->generation, a->token, e);
-	if (rc == 0)
-		rc = log_mark(l, &mark, e);
 	if (rc == 0)
 		rc = slot_put(l->w, a->id, a->generation + 1, a->generation, kind_of(last), a->token, &owner,
 		    last, e);
 	if (rc == 0)
-		rc = log_append_once(l, ev, n, a->id, a->generation, mark, e);
+		rc = log_append_once(l, &last, 1, a->id, a->generation, mark, e);
 	if (rc >= 0)
 		log_ended(l, a->id, a->generation + 1);
 	return rc > 0 ? 0 : rc;
+}
+
+static int
+record(struct log *l, const struct attempt *a, cJSON *const *ev, size_t n, struct err *e)
+{
+	cJSON *last = ev[n - 1];
+	bool ends = json_bool(last, "final", false);
+	int rc = slot_mine(l->w, a->id, a->generation, a->token, e);
+
+	/* What led to the end goes first: the slot carries the end alone. */
+	if (rc == 0)
+		rc = log_append(l, ev, ends ? n - 1 : n, e);
+	if (rc == 0 && ends)
+		rc = record_end(l, a, last, e);
+	return rc == -VIV_REFUSED && ends ? refused(l, a, last, e) : rc;
 }
 
 int
@@ -167,6 +188,17 @@ commit_line(struct log *l, cJSON *line, struct err *e)
 	return rc;
 }
 
+/* Generation of the event in a free or done slot. */
+static int64_t
+end_generation(const struct world *w, const char *id, int64_t number)
+{
+	cJSON *event = slot_event(w, id, number);
+	int64_t generation = (int64_t)json_num(event, "generation", (double)number);
+
+	cJSON_Delete(event);
+	return generation;
+}
+
 int
 commit_decide(struct log *l, const char *id, const char *who, int64_t base, const cJSON *event,
     int64_t *generation_out, struct err *e)
@@ -181,18 +213,18 @@ commit_decide(struct log *l, const char *id, const char *who, int64_t base, cons
 
 	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(l->w, id, &s) == SLOT_HELD)
 		return err_set(e, VIV_REFUSED, "'%s' is being worked on by '%s'", id, s.resident);
-	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE))
+	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE) && end_generation(l->w, id, s.number) > base)
 		return err_set(e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
 	if (rc == 0)
 		rc = log_mark(l, &mark, e);
 	if (rc != 0)
 		return rc;
-	if (s.kind == SLOT_CLAIM)
+	if (s.kind != SLOT_NONE)
 		a.generation = s.number + 1;
 	rand_hex(token, 16);
 	ev = complete(&a, event);
 	json_set_bool(ev, "final", true);
-	rc = slot_put(l->w, id, a.generation, s.kind == SLOT_CLAIM ? s.number : 0, kind_of(ev), token, &owner,
+	rc = slot_put(l->w, id, a.generation, s.kind != SLOT_NONE ? s.number : 0, kind_of(ev), token, &owner,
 	    ev, e);
 	if (rc == 0)
 		rc = log_append_once(l, &ev, 1, id, a.generation, mark, e);

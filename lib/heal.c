@@ -25,7 +25,8 @@
 enum { TEMP_AGE_S = 60 };
 
 void
-heal_say(struct heal *h, enum heal_severity s, const char *what, const char *where, const char *advice)
+heal_say(struct heal *h, enum heal_severity s, const char *what, const char *where,
+    const char *advice)
 {
 	h->errors += s == HEAL_ERROR;
 	h->say(s, what, where, advice, h->arg);
@@ -61,14 +62,17 @@ check_dir(struct heal *h, const struct layout_dir *d)
 	if (fstatat(h->w->fd, d->path, &st, AT_SYMLINK_NOFOLLOW) != 0) {
 		if (h->repair)
 			rc = file_mkdirs(h->w->fd, d->path, d->mode, &e);
-		heal_found(h, rc, &e, "missing directory", d->path, "viv-doctor -r makes it", "made");
+		heal_found(h, rc, &e, "missing directory", d->path, "viv-doctor -r makes it",
+		    "made");
 	} else if (!S_ISDIR(st.st_mode)) {
-		heal_say(h, HEAL_ERROR, "not a directory", d->path, "move it away and run viv-doctor -r");
+		heal_say(h, HEAL_ERROR, "not a directory", d->path,
+		    "move it away and run viv-doctor -r");
 	} else if ((d->mode & 0077) == 0 && (st.st_mode & 0077) != 0) {
 		if (h->repair)
 			rc = fchmodat(h->w->fd, d->path, d->mode, 0) == 0 ? 0 :
 			    err_sys(&e, VIV_IO, "cannot set the mode");
-		heal_found(h, rc, &e, "readable by others", d->path, "viv-doctor -r sets its mode", "mode set");
+		heal_found(h, rc, &e, "readable by others", d->path, "viv-doctor -r sets its mode",
+		    "mode set");
 	}
 }
 
@@ -89,7 +93,8 @@ check_secret(int dir, const char *name, void *arg)
 	if (h->repair)
 		rc = fchmodat(dir, name, st.st_mode & 0700, 0) == 0 ? 0 :
 		    err_sys(&e, VIV_IO, "cannot set the mode");
-	heal_found(h, rc, &e, "readable by others", path, "viv-doctor -r sets its mode", "mode set");
+	heal_found(h, rc, &e, "readable by others", path, "viv-doctor -r sets its mode",
+	    "mode set");
 	free(path);
 	return 0;
 }
@@ -127,18 +132,21 @@ heal_settings(struct heal *h)
 		if (cJSON_IsTrue(json_get(v, "halt")))
 			heal_say(h, HEAL_NOTE, "halted", WORLD_HALT, reason);
 		else
-			heal_say(h, HEAL_ERROR, "damaged kill switch, so everything is halted", WORLD_HALT, reason);
+			heal_say(h, HEAL_ERROR, "damaged kill switch, so everything is halted",
+			    WORLD_HALT, reason);
 		cJSON_Delete(v);
 		buf_free(&text);
 	}
 	if (halt_paused(h->w))
-		heal_say(h, HEAL_NOTE, "paused", WORLD_PAUSE, "no task is claimed while it is there");
+		heal_say(h, HEAL_NOTE, "paused", WORLD_PAUSE,
+		    "no task is claimed while it is there");
 	if (halt_pace(h->w, &e) < 0)
 		heal_say(h, HEAL_ERROR, "damaged pace", WORLD_PACE, e.msg);
 	if (world_limits(h->w, &lim, &e) != 0)
 		heal_say(h, HEAL_ERROR, "damaged limits", WORLD_LIMITS, e.msg);
 	if (policy_load(&p, h->w, &e) != 0)
-		heal_say(h, HEAL_ERROR, "damaged policy, so every command is refused", WORLD_POLICY, e.msg);
+		heal_say(h, HEAL_ERROR, "damaged policy, so every command is refused", WORLD_POLICY,
+		    e.msg);
 	else
 		policy_free(p);
 }
@@ -164,7 +172,8 @@ check_temp(int dir, const char *name, void *arg)
 	path = mem_fmt("%s/%s", l->dir->path, name);
 	if (l->h->repair)
 		rc = file_remove_tree(dir, name, &e);
-	heal_found(l->h, rc, &e, "leftover temporary file", path, "viv-doctor -r removes it", "removed");
+	heal_found(l->h, rc, &e, "leftover temporary file", path, "viv-doctor -r removes it",
+	    "removed");
 	free(path);
 	return 0;
 }

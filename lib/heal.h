@@ -16,7 +16,8 @@ enum heal_severity { HEAL_NOTE, HEAL_REPAIR, HEAL_ERROR };
 struct heal {
 	const struct world *w;
 	bool repair, verbose;
-	void (*say)(enum heal_severity s, const char *what, const char *where, const char *advice, void *arg);
+	void (*say)(enum heal_severity s, const char *what, const char *where, const char *advice,
+	    void *arg);
 	void *arg;
 	int open;		/* found, could be repaired, and is not */
 	int errors;		/* found, and cannot be repaired */
@@ -39,7 +40,8 @@ void heal_unknown(struct heal *h);
 void heal_free(struct heal *h);
 
 /* For these: report a note or an error. */
-void heal_say(struct heal *h, enum heal_severity s, const char *what, const char *where, const char *advice);
+void heal_say(struct heal *h, enum heal_severity s, const char *what, const char *where,
+    const char *advice);
 
 /* Report something that can be repaired. rc: HEAL_LATER when it was not tried; else
  * how it went, with *e telling what went wrong. */

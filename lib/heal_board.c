@@ -77,7 +77,8 @@ from_damaged(struct rebuilt *r, const struct buf *text)
 	while (scan_item(list, &at, &item)) {
 		struct task t;
 
-		if (scan_check(item.p, item.len, NULL) != 0 || item.kind != '{' || task_read(&t, item, NULL) != 0)
+		if (scan_check(item.p, item.len, NULL) != 0 || item.kind != '{' ||
+		    task_read(&t, item, NULL) != 0)
 			break;
 		set_text(entry_of(r, t.id), item);
 		task_free(&t);
@@ -97,7 +98,8 @@ from_log(const struct log_line *line, void *arg)
 		return 0;
 	obj = scan_text(line->p, line->len);
 	task = scan_get(obj, "task");
-	if (task.kind != '{' || !scan_eq(scan_get(obj, "status"), "queued") || task_read(&t, task, NULL) != 0)
+	if (task.kind != '{' || !scan_eq(scan_get(obj, "status"), "queued") ||
+	    task_read(&t, task, NULL) != 0)
 		return 0;
 	en = entry_of(r, t.id);
 	if (en->text == NULL)	/* the board's own text is newer */
@@ -128,7 +130,8 @@ leaves(const struct heal *h, const struct entry *en)
 }
 
 static void
-put_finished(const struct heal *h, const struct rebuilt *r, bool done, const char *name, struct buf *out)
+put_finished(const struct heal *h, const struct rebuilt *r, bool done, const char *name,
+    struct buf *out)
 {
 	size_t all = 0, at = 0;
 	const char *comma = "";
@@ -139,7 +142,8 @@ put_finished(const struct heal *h, const struct rebuilt *r, bool done, const cha
 	for (size_t i = 0; i < r->n; i++)
 		if (leaves(h, &r->v[i]) && fold_done(fold_get(&h->fold, r->v[i].id)) == done &&
 		    at++ + TRIM_IDS >= all) {
-			struct scan id = scan_get(scan_text(r->v[i].text, strlen(r->v[i].text)), "id");
+			const char *text = r->v[i].text;
+			struct scan id = scan_get(scan_text(text, strlen(text)), "id");
 
 			buf_str(out, comma);
 			buf_add(out, id.p, id.len);
@@ -151,7 +155,9 @@ put_finished(const struct heal *h, const struct rebuilt *r, bool done, const cha
 static void
 put_board(const struct heal *h, struct rebuilt *r, struct buf *out)
 {
-	buf_str(out, "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n  \"tasks\": [");
+	buf_str(out,
+	    "{\n  \"version\": \"1.1\",\n  \"api_endpoint\": \"http://127.0.0.1:8420\",\n"
+	    "  \"tasks\": [");
 	for (size_t i = 0; i < r->n; i++)
 		if (!leaves(h, &r->v[i])) {
 			buf_str(out, r->onboard++ > 0 ? ",\n    " : "\n    ");
@@ -193,7 +199,8 @@ mode_of_board(const struct world *w)
 	mode_t mask = umask(0);
 
 	umask(mask);
-	return fstatat(w->fd, WORLD_QUEUE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & 0777 : 0666 & ~mask;
+	return fstatat(w->fd, WORLD_QUEUE, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode & 0777 :
+	    0666 & ~mask;
 }
 
 /* Under the board's lock. */
@@ -241,7 +248,8 @@ rebuild_locked(struct heal *h, char **did_out, struct err *e)
 		rc = rebuild(h, &r, &kept, e);
 	lock_close(&l);
 	if (rc == 0 && kept != NULL)
-		*did_out = mem_fmt("rebuilt with %zu tasks; what was there is kept as '%s'", r.onboard, kept);
+		*did_out = mem_fmt("rebuilt with %zu tasks; what was there is kept as '%s'",
+		    r.onboard, kept);
 	else if (rc == 0)
 		*did_out = mem_fmt("rebuilt with %zu tasks from the log", r.onboard);
 	for (size_t i = 0; i < r.n; i++) {
@@ -309,12 +317,14 @@ check_archive(struct heal *h)
 	if (rc != 0)
 		heal_say(h, HEAL_ERROR, "unreadable archive", WORLD_ARCHIVE, e.msg);
 	if (bad > 0)
-		heal_say(h, HEAL_NOTE, "lines that are no task", WORLD_ARCHIVE, "readers pass over them");
+		heal_say(h, HEAL_NOTE, "lines that are no task", WORLD_ARCHIVE,
+		    "readers pass over them");
 	if (rc == 0 && m.n > 0) {
 		if (h->repair)
 			fixed = put_back(h, &m, &e);
 		what = mem_fmt("%zu archived tasks are not finished", m.n);
-		heal_found(h, fixed, &e, what, WORLD_ARCHIVE, "viv-doctor -r puts them back on the board",
+		heal_found(h, fixed, &e, what, WORLD_ARCHIVE,
+		    "viv-doctor -r puts them back on the board",
 		    "put back on the board");
 		free(what);
 	}
@@ -331,7 +341,8 @@ check_absent(struct heal *h)
 		const struct fold_task *t = h->fold.table[i];
 
 		if (t != NULL && t->posted && fold_runnable(t) && board_find(&h->board, t->id) < 0)
-			heal_say(h, HEAL_NOTE, "unfinished and not on the board", t->id, "somebody removed it by hand");
+			heal_say(h, HEAL_NOTE, "unfinished and not on the board", t->id,
+			    "somebody removed it by hand");
 	}
 }
 
@@ -347,7 +358,8 @@ heal_board(struct heal *h)
 		return;
 	rc = board_load(&h->board, h->w, &e);
 	if (rc < 0) {
-		what = faccessat(h->w->fd, WORLD_QUEUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ? "damaged board" : "no board";
+		what = faccessat(h->w->fd, WORLD_QUEUE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ?
+		    "damaged board" : "no board";
 		if (!h->repair) {
 			h->open++;
 			h->say(HEAL_REPAIR, what, e.msg[0] == '\'' ? e.msg : WORLD_QUEUE,

@@ -37,7 +37,8 @@ check_tail(struct heal *h, const char *segment)
 	int rc = HEAL_LATER;
 
 	if (strcmp(segment, h->log.own) != 0) {
-		heal_say(h, HEAL_NOTE, "torn last line", path, "the host that writes it sets it aside");
+		heal_say(h, HEAL_NOTE, "torn last line", path,
+		    "the host that writes it sets it aside");
 	} else {
 		if (h->repair) {
 			ev = log_event("_world", "viv-doctor", "queued", 0);
@@ -47,7 +48,8 @@ check_tail(struct heal *h, const char *segment)
 				rc = log_sync(&h->log, &e);
 			cJSON_Delete(ev);
 		}
-		heal_found(h, rc, &e, "torn last line", path, "the next append or viv-doctor -r sets it aside",
+		heal_found(h, rc, &e, "torn last line", path,
+		    "the next append or viv-doctor -r sets it aside",
 		    "set aside in execution_log.torn");
 	}
 	free(path);
@@ -105,13 +107,6 @@ heal_log(struct heal *h)
 
 /* --- slots --- */
 
-static char *
-slot_path(const struct slots_one *s)
-{
-	return s->number == 1 ? mem_fmt("%s/%s.lock", WORLD_LOCKS, s->id) :
-	    mem_fmt("%s/%s.lock.%" PRId64, WORLD_LOCKS, s->id, s->number);
-}
-
 /* End the attempt of an owner that does not answer any more. */
 static int
 give_back(struct heal *h, const char *id, enum slot_verdict v, struct err *e)
@@ -145,11 +140,13 @@ check_claim(struct heal *h, const struct slots_one *top, const struct slot *s)
 
 	if (v == SLOT_HELD || top->id[0] == '_')
 		return;
-	path = slot_path(top);
-	what = mem_fmt("%s of '%s'", v == SLOT_DEAD ? "claim of a dead process" : "expired claim", s->resident);
+	path = slots_path(top);
+	what = mem_fmt("%s of '%s'", v == SLOT_DEAD ? "claim of a dead process" : "expired claim",
+	    s->resident);
 	if (h->repair)
 		rc = give_back(h, top->id, v, &e);
-	heal_found(h, rc, &e, what, path, "will be taken over, or released by viv-doctor -r", "released");
+	heal_found(h, rc, &e, what, path, "will be taken over, or released by viv-doctor -r",
+	    "released");
 	free(what);
 	free(path);
 }
@@ -158,19 +155,21 @@ static void
 check_ended(struct heal *h, struct slots *s, size_t i, size_t end, enum slots_state state)
 {
 	const struct slots_one *top = &s->v[end - 1];
-	char *path = slot_path(top);
+	char *path = slots_path(top);
 	struct err e;
 	int rc = HEAL_LATER;
 
 	if (state == SLOTS_BROKEN) {
 		heal_say(h, HEAL_ERROR, "slot without its event", path,
-		    "the attempt ended, nobody knows how: remove it by hand to have it tried again");
+		    "nobody knows how the attempt ended: remove it by hand to try again");
 	} else if (state == SLOTS_UNLOGGED) {
 		if (h->repair) {
-			rc = commit_repair(&h->log, top->id, top->number, (struct log_mark){0, 0}, &e);
+			rc = commit_repair(&h->log, top->id, top->number, (struct log_mark){0, 0},
+			    &e);
 			rc = rc > 0 ? 0 : rc;
 		}
-		heal_found(h, rc, &e, "event missing in the log", path, "the next claim or viv-doctor -r adds it",
+		heal_found(h, rc, &e, "event missing in the log", path,
+		    "the next claim or viv-doctor -r adds it",
 		    "added");
 	} else if (!h->w->shared) {
 		if (h->repair) {
@@ -178,7 +177,8 @@ check_ended(struct heal *h, struct slots *s, size_t i, size_t end, enum slots_st
 			if (rc == 0)
 				slots_remove(h->w, s, i, end, false);
 		}
-		heal_found(h, rc, &e, "slot of an attempt that has ended", path, "viv-doctor -r removes it",
+		heal_found(h, rc, &e, "slot of an attempt that has ended", path,
+		    "viv-doctor -r removes it",
 		    "removed");
 	}
 	free(path);
@@ -277,21 +277,24 @@ check_result(struct heal *h, const char *id, const struct claimed *c)
 	char sha[FILE_SHA256];
 	struct err e;
 	int rc = file_read(h->w->fd, path, RESULT_MAX, &text, &e);
+	int64_t last = c->generation > RESULT_TRIES ? c->generation - RESULT_TRIES : 0;
 
-	for (int64_t g = c->generation - 1; rc == -VIV_NO && g > 0 && g > c->generation - RESULT_TRIES; g--) {
+	for (int64_t g = c->generation - 1; rc == -VIV_NO && g > last; g--) {
 		char *older = mem_fmt("%s/%s.%" PRId64 ".json", WORLD_RESULTS, id, g);
 
 		rc = file_read(h->w->fd, older, RESULT_MAX, &text, &e);
 		free(older);
 	}
 	if (rc == -VIV_NO) {
-		heal_say(h, HEAL_ERROR, "missing result", path, "the log names it, and there is no copy");
+		heal_say(h, HEAL_ERROR, "missing result", path,
+		    "the log names it, and there is no copy");
 	} else if (rc != 0) {
 		heal_say(h, HEAL_ERROR, "unreadable result", path, e.msg);
 	} else {
 		file_sha256(text.p != NULL ? text.p : "", text.len, sha);
 		if (strcmp(sha, c->sha256) != 0)
-			heal_say(h, HEAL_ERROR, "changed result", path, "it is not what the log says was produced");
+			heal_say(h, HEAL_ERROR, "changed result", path,
+			    "it is not what the log says was produced");
 	}
 	buf_free(&text);
 	free(path);

@@ -9,7 +9,7 @@
 struct layout_dir {
 	const char *path;
 	mode_t mode;		/* less the umask; 0700: nobody else may look */
-	const char *files;	/* patterns (fnmatch) of what may lie in it, blank-separated; NULL: anything */
+	const char *files;	/* patterns of what may lie in it, blanks between; NULL: anything */
 };
 
 extern const struct layout_dir layout_dirs[];

@@ -146,7 +146,8 @@ learn_rotated(struct log *l, struct buf *line, struct err *e)
 	if (rc != 0)
 		return rc;
 	for (size_t i = 1; i < n; i++)
-		if (strcmp(names[i], l->own) == 0 && segment_is_rotated(names[i - 1]))
+		if (strcmp(names[i], l->own) == 0 && segment_is_rotated(names[i - 1]) &&
+		    strncmp(names[i - 1], l->own, strlen(l->own) - strlen("jsonl")) == 0)
 			fd = openat(l->dir, names[i - 1], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	segment_names_free(names, n);
 	if (fd < 0)
@@ -263,7 +264,7 @@ log_append(struct log *l, cJSON *const *events, size_t n, struct err *e)
 }
 
 struct wanted {
-	const char *id;
+	const char *id, *status;	/* status NULL: any */
 	int64_t generation;
 	bool found;
 };
@@ -276,7 +277,8 @@ is_final(const struct log_line *line, void *arg)
 
 	if (memmem(line->p, line->len, "\"final\":true", 12) != NULL &&
 	    scan_number(scan_get(obj, "generation"), -1) == (double)w->generation &&
-	    scan_eq(scan_get(obj, "task_id"), w->id) && scan_true(scan_get(obj, "final")))
+	    scan_eq(scan_get(obj, "task_id"), w->id) && scan_true(scan_get(obj, "final")) &&
+	    (w->status == NULL || scan_eq(scan_get(obj, "status"), w->status)))
 		w->found = true;
 	return 0;
 }
@@ -318,7 +320,7 @@ int
 log_append_once(struct log *l, cJSON *const *events, size_t n, const char *id, int64_t generation,
     struct log_mark since, struct err *e)
 {
-	struct wanted want = {id, generation, false};
+	struct wanted want = {.id = id, .generation = generation};
 	int rc = lock_log(l, e);
 
 	if (rc != 0)
@@ -326,6 +328,19 @@ log_append_once(struct log *l, cJSON *const *events, size_t n, const char *id, i
 	rc = find_final(l, &want, since, e);
 	if (rc == 0 && !want.found)
 		rc = write_lines(l, events, n, e);
+	lock_drop(&l->lock);
+	return rc != 0 ? rc : want.found;
+}
+
+int
+log_has_final(struct log *l, const char *id, int64_t generation, const char *status, struct err *e)
+{
+	struct wanted want = {.id = id, .generation = generation, .status = status};
+	int rc = lock_log(l, e);
+
+	if (rc != 0)
+		return rc;
+	rc = find_final(l, &want, (struct log_mark){0, 0}, e);
 	lock_drop(&l->lock);
 	return rc != 0 ? rc : want.found;
 }

@@ -16,6 +16,7 @@
 #include "fold.h"
 #include "lock.h"
 #include "log.h"
+#include "policy.h"
 #include "world.h"
 
 struct post {
@@ -67,6 +68,23 @@ char *post_links(const struct post *p, const struct board *all, size_t i);
 /* Record that the tasks were posted by who, and make that durable. The board has them
  * already; -VIV_IO leaves it to the first claim to record the rest. */
 int post_record(struct post *p, const char *who, cJSON *const *tasks, size_t n, struct err *e);
+
+/* What every task of a stream gets. Zero-initialise, fill in; strings are the caller's. */
+struct post_fill {
+	const struct world *w;
+	cJSON *defaults;	/* members that a task without them gets */
+	const char *mode;	/* "local", "llm" or NULL */
+	char *workdir;		/* resolved, or NULL */
+	bool workdir_given;	/* named by the user, not just where he is */
+	struct policy *policy;	/* NULL until a local task needs it; policy_free */
+	bool scratch;		/* set: some task will run in its scratch directory */
+};
+int post_fill(struct post_fill *f, cJSON **task, struct err *e);
+
+/* Revive a dead task; take back one that nobody runs: 0; -VIV_NO when its state says
+ * otherwise, -VIV_REFUSED when it is held. dry: only check. */
+int post_kick(struct post *p, const char *id, bool dry, struct err *e);
+int post_withdraw(struct post *p, const char *id, bool dry, struct err *e);
 
 /* "t20301231-235959-123-4f2a": sorts in the order of the calls, and by time; free on
  * the board and in the log. */

@@ -324,6 +324,7 @@ take(struct proc *p, int i, const char *data, size_t n)
 	SHA256Update(p->hash[i], (const uint8_t *)data, n);
 	if (p->spec.echo && file_write(i + 1, data, n, "output", NULL) != 0) {
 		p->spec.echo = false;
+		p->lost = true;		/* it may have ended before, so that cancelling says nothing */
 		proc_cancel(p, 0);
 	}
 }

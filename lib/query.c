@@ -10,14 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "file.h"
 #include "scan.h"
-
-enum { POLL_MS = 1000 };
+#include "watch.h"
 
 struct run {
 	const struct query *q;
@@ -114,20 +112,14 @@ print(struct run *r, struct err *e)
 static int
 follow(struct log *l, struct run *r, struct err *e)
 {
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), rc = 0;
-	char *dir = mem_fmt("%s/%s", l->w->root, WORLD_AUDIT);
-	char drop[4096];
+	int fd = watch_open(l->w), rc = 0;
 
-	if (fd >= 0)
-		inotify_add_watch(fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
-	free(dir);
 	while (rc == 0) {
 		struct pollfd p[2] = {{.fd = STDOUT_FILENO}, {.fd = fd, .events = POLLIN}};
 
-		if (poll(p, 2, POLL_MS) > 0 && (p[0].revents & (POLLERR | POLLNVAL)))
+		if (poll(p, 2, WATCH_POLL_MS) > 0 && (p[0].revents & (POLLERR | POLLNVAL)))
 			break;
-		while (fd >= 0 && read(fd, drop, sizeof(drop)) > 0)
-			;
+		watch_drain(fd);
 		rc = log_read(l, take, r, e);
 		if (rc == 0)
 			rc = print(r, e);

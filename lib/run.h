@@ -20,11 +20,15 @@ struct run_setup {
 	const char *workdir;		/* -D, or NULL */
 	double timeout_s;		/* for tasks without "timeout" */
 	size_t max_output;		/* bytes kept of each stream */
+	char *idle;			/* private: an empty scratch directory for the next run */
 };
+
+/* Nothing runs for now: remove what was kept for the next run. */
+void run_idle(struct run_setup *setup);
 
 /* One run. Zero-initialise; must not move while it runs. */
 struct run {
-	const struct run_setup *setup;
+	struct run_setup *setup;
 	cJSON *line;			/* the task line, owned */
 	struct slot_hold hold;		/* fd -1: no claim in a world */
 	struct policy_argv argv;
@@ -41,7 +45,7 @@ struct run {
  * Take the line (owned from now on) and start its command. 0: it runs. 1: it will not,
  * and the line says why (status, events): hand it on at once. Negative: cannot go on.
  */
-int run_start(struct run *r, const struct run_setup *setup, cJSON *line, struct err *e);
+int run_start(struct run *r, struct run_setup *setup, cJSON *line, struct err *e);
 
 /* Renew the claim when due; a lost one kills the command. */
 void run_tend(struct run *r);

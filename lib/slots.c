@@ -74,6 +74,13 @@ slots_has(const struct slots *s, const char *id)
 	return false;
 }
 
+char *
+slots_path(const struct slots_one *s)
+{
+	return s->number == 1 ? mem_fmt("%s/%s.lock", WORLD_LOCKS, s->id) :
+	    mem_fmt("%s/%s.lock.%lld", WORLD_LOCKS, s->id, (long long)s->number);
+}
+
 size_t
 slots_end(const struct slots *s, size_t i)
 {
@@ -89,7 +96,8 @@ slots_ended(const struct fold *f, const char *id, int64_t generation)
 {
 	const struct fold_task *t = fold_get(f, id);
 
-	return t != NULL && (t->generation > generation || (t->generation == generation && t->final));
+	return t != NULL && (t->generation > generation || (t->generation == generation &&
+	    t->final));
 }
 
 enum slots_state

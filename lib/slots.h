@@ -34,6 +34,9 @@ int slots_read(const struct world *w, struct slots *out, struct err *e);
 void slots_free(struct slots *s);
 bool slots_has(const struct slots *s, const char *id);	/* one that is not gone */
 
+/* Its file, from the root of the world; the caller frees. */
+char *slots_path(const struct slots_one *s);
+
 /* Index behind the chain that begins at i: its slots are i .. end - 1. */
 size_t slots_end(const struct slots *s, size_t i);
 

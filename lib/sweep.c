@@ -67,8 +67,10 @@ sweep_sync(const struct world *w, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		char *path = mem_fmt("%s/%s", WORLD_AUDIT, names[i]);
-		int fd = segment_is_rotated(names[i]) ? -1 : openat(w->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		int fd = -1;
 
+		if (!segment_is_rotated(names[i]))
+			fd = openat(w->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && fdatasync(fd) != 0)
 			rc = err_sys(e, VIV_IO, "cannot sync '%s'", path);
 		if (fd >= 0)
@@ -106,8 +108,7 @@ sweep_slots(const struct sweep *k, struct slots *s, struct err *e)
 			continue;
 		slots_remove(k->w, s, i, end, k->dry);
 		for (size_t j = i; j < end; j++, n++) {
-			char *path = s->v[j].number == 1 ? mem_fmt("%s/%s.lock", WORLD_LOCKS, s->v[j].id) :
-			    mem_fmt("%s/%s.lock.%lld", WORLD_LOCKS, s->v[j].id, (long long)s->v[j].number);
+			char *path = slots_path(&s->v[j]);
 
 			k->say(path, k->arg);
 			free(path);

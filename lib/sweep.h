@@ -35,7 +35,8 @@ int sweep_sync(const struct world *w, struct err *e);
 
 /* Call fn for every entry of the directory (absent: none) but "." and "..", with its
  * descriptor; nonzero ends it and is returned. */
-int sweep_each(const struct world *w, const char *path, int (*fn)(int dir, const char *name, void *arg),
+int sweep_each(const struct world *w, const char *path, int (*fn)(int dir, const char *name,
+    void *arg),
     void *arg, struct err *e);
 
 /* Seconds since the file changed. A slot's mtime is no wall time, so ctime it is. */

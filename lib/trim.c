@@ -23,7 +23,7 @@ enum { STAYS, DONE, DEAD };
 
 /* --- the text --- */
 
-/* The list without its leaving items: each item keeps what stood around it. */
+/* The list without its leaving items: each item keeps what stands around it. */
 static void
 put_tasks(struct buf *out, const struct board *b, const unsigned char *leave, struct scan list)
 {
@@ -35,18 +35,18 @@ put_tasks(struct buf *out, const struct board *b, const unsigned char *leave, st
 	buf_char(out, '[');
 	while (scan_item(list, &at, &item)) {
 		bool known = next < b->n && b->v[next].text.p == item.p;
+		const char *comma = memchr(item.p + item.len, ',',
+		    (size_t)(end - item.p) - item.len);
 
-		tail = item.p + item.len;
+		tail = item.p + item.len;	/* what is behind the last item ends the list */
 		if (!known || leave[next] == STAYS) {
 			if (!first)
 				buf_char(out, ',');
-			buf_add(out, from, (size_t)(tail - from));
+			buf_add(out, from, (size_t)((comma != NULL ? comma : tail) - from));
 			first = false;
 		}
 		next += known;
-		/* Behind the comma; after the last item there is none, and no next either. */
-		from = memchr(tail, ',', (size_t)(end - tail));
-		from = from != NULL ? from + 1 : end;
+		from = comma != NULL ? comma + 1 : end;
 	}
 	if (!first)
 		buf_add(out, tail, (size_t)(end - tail));
@@ -246,7 +246,8 @@ put_back(struct board *b, const unsigned char *leave, const struct world *w, str
 }
 
 static int
-move(struct board *b, const unsigned char *leave, const struct world *w, struct log *l, struct fold *f,
+move(struct board *b, const unsigned char *leave, const struct world *w, struct log *l,
+    struct fold *f,
     struct err *e)
 {
 	struct buf lines = {0}, text = {0};

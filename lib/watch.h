@@ -1,22 +1,14 @@
-/* watch: waiting for a change of the world: inotify where it tells, else by the clock. */
+/* watch: being woken when the log or the board changes. */
 #ifndef VIV_WATCH_H
 #define VIV_WATCH_H
 
-#include <stdbool.h>
-
 #include "world.h"
 
-enum {
-	WATCH_TICK_MS = 1000,	/* look at least so often: some file systems tell nothing */
-	WATCH_GONE = 1,		/* the reader of stdout has gone */
-	WATCH_INPUT = 2		/* stdin has something, or has ended */
-};
+enum { WATCH_POLL_MS = 1000 };	/* look anyway: a network file system may tell nothing */
 
-/* A descriptor for watch_wait, -1 when there is no inotify. Open it before reading
- * what is to be watched, so that no change is missed. */
+/* A descriptor that becomes readable when something changes, or -1 (then only polling
+ * is left). watch_drain takes what it has to say. */
 int watch_open(const struct world *w);
-
-/* Wait for a change of board, log or claims, at most ms (and a tick). */
-int watch_wait(int fd, long ms, bool input);
+void watch_drain(int fd);
 
 #endif

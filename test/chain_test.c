@@ -19,7 +19,8 @@ main(int argc, char **argv)
 		printf("ok");
 	else
 		printf("%s:%lu: %s", r.segment, r.line, r.what);
-	printf(" lines %lu unchained %lu segments %lu torn <%s>\n", r.lines, r.unchained, r.segments, r.torn);
+	printf(" lines %lu unchained %lu segments %lu torn <%s>\n", r.lines, r.unchained,
+	    r.segments, r.torn);
 	world_close(&w);
 	return r.ok ? 0 : 1;
 }

@@ -3,7 +3,7 @@ ROUNDS=${DAMAGE_ROUNDS:-200}
 
 # A good task line without escapes or spaces, as test/damage.c wants it.
 good_line() {
-	printf '{"id":"t%s","command":"true","mode":"local","priority":3,"tags":["a","b"],"n":{"k":"v"}}\n' "$1"
+	printf '{"id":"t%s","command":"true","mode":"local","priority":3,"tags":["a","b"],"n":{"k":"v"}%s}\n' "$1" "${EXTRA-}"
 }
 
 # Damaged lines, a good one behind each: 2 * ROUNDS lines.

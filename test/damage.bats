@@ -104,3 +104,44 @@ board_refuses_some() {
 		[ "$(jq '.tasks | length' "$W/world/mutable/queue.json")" -eq 0 ]
 	done
 }
+
+# The other stages pass on what is ended and recorded, so that only the damage matters.
+for_ended() {
+	EXTRA=',"status":"approved","committed":true'
+	stage_survives "$@"
+}
+
+@test "damage: viv-log names 200 damaged lines and passes on the good ones" { for_ended viv-log; }
+@test "damage: viv-cycle names 200 damaged lines and passes on the good ones" { for_ended viv-cycle; }
+@test "damage: viv-review names 200 damaged lines and passes on the good ones" { for_ended viv-review; }
+@test "damage: viv-release names 200 damaged lines and passes on the good ones" { for_ended viv-release; }
+
+@test "damage: viv-claim refuses 200 damaged boards and leaves them as they are" {
+	board_refuses viv-claim -c 1 -r ada
+}
+
+# A line of the log, damaged in ROUNDS ways: the check names it, claiming goes on around it,
+# and nobody changes what is there.
+@test "damage: 200 damaged lines of the log are named by viv-log -V and stay as they are" {
+	log=$(log_file)
+	viv-add -q -i t1 -m local true >/dev/null
+	viv-add -q -i t2 -m local true >/dev/null
+	cp "$log" "$BATS_TEST_TMPDIR/good"
+	# In the middle: the line of t1, without the escapes and blanks that the generator avoids.
+	sed -n 2p "$log" >"$BATS_TEST_TMPDIR/line"
+	for ((i = 0; i < ROUNDS; i++)); do
+		{ sed -n 1p "$BATS_TEST_TMPDIR/good"
+		  "$BUILD/test/damage" -l "$i" <"$BATS_TEST_TMPDIR/line"
+		  echo
+		  sed -n 3p "$BATS_TEST_TMPDIR/good"; } >"$log"
+		cp "$log" "$BATS_TEST_TMPDIR/before"
+		rc=0
+		viv-log -V >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || rc=$?
+		must test "$i: $rc" = "$i: 1"
+		must grep -q 'execution_log\.jsonl line [23]: ' "$BATS_TEST_TMPDIR/out"
+		rc=0
+		viv-claim -n -c 1 -r ada >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || rc=$?
+		must test "$rc" -le 1
+		cmp "$log" "$BATS_TEST_TMPDIR/before"
+	done
+}

@@ -50,12 +50,12 @@ for h in lib/*.h; do
 	done < <(sed -n 's/^#include "\(.*\)\.h".*/\1/p' "$h")
 done
 
-# A command has a page and a test, and at most 300 lines.
+# A command has a page and a test, and at most 400 lines.
 for f in cmd/*.c cmd/*.sh; do
 	name=${f##*/} name=${name%.*}
 	[ -e "man/man1/$name.1" ] || fail "'$name' has no page"
 	[ -e "test/${name#viv-}.bats" ] || fail "'$name' has no test"
-	[ "$(wc -l <"$f")" -le 300 ] || fail "'$f' is longer than 300 lines"
+	[ "$(wc -l <"$f")" -le 400 ] || fail "'$f' is longer than 400 lines"
 done
 
 # SC1091: sourced files are checked by themselves; SC2034, SC212x: for who sources them.

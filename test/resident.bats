@@ -1,0 +1,121 @@
+load helper
+
+setup() {
+	mkdir -p "$BATS_TEST_TMPDIR/tree"
+	cd "$BATS_TEST_TMPDIR/tree" || return 1
+	make_world
+	echo one >a.txt
+}
+
+teardown() {
+	[ -z "${RESIDENT-}" ] || kill "$RESIDENT" 2>/dev/null || :
+}
+
+no_claim_left() {
+	[ -z "$(ls "$W/world/mutable/task_locks")" ]
+}
+
+running() {
+	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "sleep 39.${BATS_TEST_NUMBER}" >/dev/null
+}
+
+# A world whose policy also lists sleep, and a task that takes long.
+long_task() {
+	jq '.programs += [{"name":"sleep","flags":[],"positional":{"min":1,"max":1},"examples":{"pass":["sleep 1"],"refuse":[]}}]' \
+	    "$W/meta/security/policy.json" >p
+	cat p >"$W/meta/security/policy.json"
+	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: -e works off what is there, a chain included, and ends with 0" {
+	printf '%s\n' '{"id":"b","command":"wc -l a.txt","depends_on":["a"]}' '{"id":"a","command":"ls"}' |
+	    viv-add -q >/dev/null
+	run viv-resident -e -r ada
+	[ "$status" -eq 0 ]
+	[ "$(history_of a)" = 'queued in_progress completed pending_review approved' ]
+	[ "$(history_of b)" = 'queued in_progress completed pending_review approved' ]
+	no_claim_left
+	viv-log -V
+}
+
+@test "resident: several side by side run each task once" {
+	for i in $(seq 60); do printf '{"id":"t%s","command":"true"}\n' "$i"; done | viv-add -q >/dev/null
+	viv-resident -e -r one & one=$!
+	viv-resident -e -r two & two=$!
+	viv-resident -e -r three
+	wait $one $two
+	viv-resident -e -r last
+	[ "$(jq -r 'select(.status == "approved") | .task_id' "$(log_file)" | sort | uniq | wc -l)" -eq 60 ]
+	[ "$(jq -r 'select(.status == "approved") | .task_id' "$(log_file)" | wc -l)" -eq 60 ]
+	no_claim_left
+}
+
+@test "resident: the exit status is that of the first stage that failed, and it is named" {
+	mkdir shim
+	printf '#!/bin/sh\ncat\nexit 69\n' >shim/viv-guard
+	printf '#!/bin/sh\ncat\nexit 70\n' >shim/viv-review
+	chmod +x shim/*
+	viv-add -q -m local true >/dev/null
+	PATH=$PWD/shim:$PATH run viv-resident -e -r ada
+	[ "$status" -eq 69 ]
+	[[ $output = *'viv-guard ended with 69'* ]]
+}
+
+@test "resident: SIGTERM to the script ends it, and what ran is given back uncounted" {
+	long_task
+	viv-resident -r ada 3>&- & RESIDENT=$!
+	wait_until running
+	kill -TERM $RESIDENT
+	wait $RESIDENT || :
+	no_claim_left
+	[ "$(history_of long)" = 'queued in_progress requeue' ]
+	[ "$(jq -r 'select(.status == "requeue") | .reason, .counted' "$(log_file)" | paste -sd' ')" = 'interrupted false' ]
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: ctrl-C in its process group leaves no claim" {
+	long_task
+	setsid viv-resident -r ada 3>&- &
+	wait_until running
+	group=$(ps -o pgid= -p "$(pgrep -f "viv-claim.*-r ada" | head -n 1)" | tr -d ' ')
+	kill -INT -- "-$group"
+	wait_until no_claim_left
+	[[ $(history_of long) = 'queued in_progress requeue' ]]
+}
+
+@test "resident: when a stage is killed the others end and nothing stays claimed" {
+	long_task
+	viv-resident -r ada 3>&- & RESIDENT=$!
+	wait_until running
+	kill -KILL "$(pgrep -P "$(pgrep -P $RESIDENT | head -n 1)" -f viv-review || pgrep -n -f viv-review)"
+	wait $RESIDENT || :
+	wait_until no_claim_left
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+}
+
+@test "resident: works in the bare environment of cron" {
+	viv-add -q -m local -i a ls >/dev/null
+	run env -i PATH="$PATH" VIV_ROOT="$W" sh -c 'viv-resident -e -r cron' </dev/null
+	[ "$status" -eq 0 ]
+	[[ $(history_of a) = *approved ]]
+}
+
+@test "resident: without viv-llm prompts are left alone" {
+	viv-add -q -i think 'think about it' >/dev/null
+	run viv-resident -e -r ada
+	[ "$(history_of think)" = queued ]
+}
+
+@test "resident: unknown options and bad numbers are usage errors" {
+	run viv-resident -Q
+	[ "$status" -eq 2 ]
+	run viv-resident -j 0
+	[ "$status" -eq 2 ]
+	run viv-resident -r
+	[ "$status" -eq 2 ]
+	run viv-resident extra
+	[ "$status" -eq 2 ]
+	run viv-resident -h
+	[ "$status" -eq 0 ]
+	[[ $output = 'usage: viv-resident'* ]]
+}
