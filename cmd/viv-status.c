@@ -181,7 +181,7 @@ wait_for(struct asked *a, int argc, char **argv, struct err *e)
 	int failed, rc;
 
 	while ((rc = settled(a, argc, argv, false, &failed, e)) == 0) {
-		long ms = WATCH_TICK_MS;
+		long ms = WATCH_POLL_MS;
 
 		if (a->timeout_s >= 0) {
 			int64_t left = (end - clock_boot_ns()) / 1000000;
@@ -190,7 +190,7 @@ wait_for(struct asked *a, int argc, char **argv, struct err *e)
 				return err_set(e, VIV_TIMEOUT, "not settled in time");
 			ms = left < ms ? (long)left : ms;
 		}
-		watch_wait(a->watch, ms, false);
+		follow_wait(a->watch, ms, false);
 		rc = standing_look(&a->s, e);
 		if (rc < 0 && rc != -VIV_TEMPFAIL)
 			return rc;

@@ -7,6 +7,7 @@
  */
 #include "follow.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,19 @@ static void
 on_signal(int sig)
 {
 	stop = sig != SIGWINCH;
+}
+
+int
+follow_wait(int watch, long ms, bool input)
+{
+	struct pollfd p[3] = {{.fd = watch, .events = POLLIN}, {.fd = STDOUT_FILENO},
+	    {.fd = input ? STDIN_FILENO : -1, .events = POLLIN}};
+
+	if (poll(p, 3, ms < WATCH_POLL_MS ? (int)ms : WATCH_POLL_MS) <= 0)
+		return 0;
+	watch_drain(watch);
+	return (p[1].revents & (POLLERR | POLLNVAL) ? FOLLOW_GONE : 0) |
+	    (p[2].revents != 0 ? FOLLOW_INPUT : 0);
 }
 
 static int
@@ -102,9 +116,9 @@ follow_terminal(struct standing *s, struct table_look *look, int watch, struct e
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	rc = picture(s, look, e);
 	while (rc == 0 && !stop) {
-		int seen = watch_wait(watch, WATCH_TICK_MS, keys);
+		int seen = follow_wait(watch, WATCH_POLL_MS, keys);
 
-		if (stop || (seen & WATCH_GONE) || ((seen & WATCH_INPUT) && quit_key()))
+		if (stop || (seen & FOLLOW_GONE) || ((seen & FOLLOW_INPUT) && quit_key()))
 			break;
 		clock_sleep_ms(PAUSE_MS);
 		rc = next_look(s, e);
@@ -201,7 +215,7 @@ follow_lines(struct standing *s, int watch, struct err *e)
 	struct memory m = {0};
 	int rc = tell_changes(s, &m, true, e);
 
-	while (rc == 0 && !(watch_wait(watch, WATCH_TICK_MS, false) & WATCH_GONE)) {
+	while (rc == 0 && !(follow_wait(watch, WATCH_POLL_MS, false) & FOLLOW_GONE)) {
 		rc = next_look(s, e);
 		if (rc >= 0)
 			rc = tell_changes(s, &m, false, e);

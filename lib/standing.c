@@ -8,6 +8,10 @@
  * be done: starting from the tasks that can still move, each one reached takes its
  * waiters along once all their dependencies were reached; who is left over waits for
  * something dead, unknown, cyclic or blocked itself. All of it is linear in the board.
+ *
+ * Log and slots are not read in one moment. An attempt that ends in between would look
+ * like one that nobody works on; its line came before its slot went, so the log is read
+ * again when it says of a task that it is worked on and no slot does.
  */
 #include "standing.h"
 
@@ -17,7 +21,10 @@
 
 #include "buf.h"
 #include "clock.h"
-#include "json.h"
+
+#define ENDING_NS 10000000000LL	/* longer, and it died: the next claim repairs it */
+
+enum { DOUBTS = 3 };
 
 const char *
 standing_word(enum standing_state st)
@@ -116,6 +123,18 @@ find_blocked(struct standing *s)
 	free(g.edge);
 }
 
+/* Its end has been decided, and the line about it is on the way to the log. */
+static bool
+just_ending(const struct standing *s, const char *id, const struct slot *last)
+{
+	const struct fold_task *t = fold_get(&s->fold, id);
+
+	return (last->kind == SLOT_DONE || last->kind == SLOT_FREE) &&
+	    (t == NULL || t->generation < last->number - 1 || !t->final) &&
+	    strcmp(last->boot_id, s->w->boot_id) == 0 &&
+	    clock_boot_ns() - last->mtime_ns < ENDING_NS;
+}
+
 static int
 look_at_slot(const char *id, int64_t number, void *arg)
 {
@@ -124,8 +143,8 @@ look_at_slot(const char *id, int64_t number, void *arg)
 	struct slot slot;
 
 	(void)number;
-	if (at < 0 || s->state[at] == STANDING_RUNNING || s->state[at] == STANDING_APPROVED ||
-	    s->state[at] == STANDING_FAILED || !claim_holder(s->w, &s->fold, id, &slot))
+	if (at < 0 || s->state[at] == STANDING_RUNNING || s->state[at] >= STANDING_IN_REVIEW ||
+	    (!claim_holder(s->w, &s->fold, id, &slot) && !just_ending(s, id, &slot)))
 		return 0;
 	s->state[at] = STANDING_RUNNING;
 	s->run = mem_grow(s->run, s->nrun + 1, sizeof(*s->run));
@@ -165,6 +184,37 @@ work_out(struct standing *s, struct err *e)
 	return rc;
 }
 
+/* Does the log say of a task that it is worked on, and no slot does? */
+static bool
+in_doubt(const struct standing *s)
+{
+	for (size_t i = 0; i < s->board.n; i++) {
+		const struct fold_task *t = s->state[i] == STANDING_RUNNING ? NULL :
+		    fold_get(&s->fold, s->board.v[i].id);
+
+		if (t != NULL && (t->status == TASK_IN_PROGRESS || t->status == TASK_COMPLETED ||
+		    (t->status == TASK_PENDING_REVIEW && !t->final)))
+			return true;
+	}
+	return false;
+}
+
+static int
+work_out_again(struct standing *s, struct err *e)
+{
+	int rc = work_out(s, e);
+
+	for (int i = 0; rc == 0 && i < DOUBTS && in_doubt(s); i++) {
+		uint64_t read = log_position(&s->log);
+
+		rc = fold_read(&s->fold, &s->log, false, e);
+		if (rc != 0 || log_position(&s->log) == read)
+			break;
+		rc = work_out(s, e);
+	}
+	return rc;
+}
+
 int
 standing_open(struct standing *s, const struct world *w, bool cache, struct err *e)
 {
@@ -176,7 +226,7 @@ standing_open(struct standing *s, const struct world *w, bool cache, struct err 
 		rc = board_load(&s->board, w, e);
 	if (rc >= 0)
 		rc = fold_read(&s->fold, &s->log, cache, e);
-	return rc == 0 ? work_out(s, e) : rc;
+	return rc == 0 ? work_out_again(s, e) : rc;
 }
 
 int
@@ -188,7 +238,7 @@ standing_look(struct standing *s, struct err *e)
 		return anew;
 	rc = fold_read(&s->fold, &s->log, false, e);
 	if (rc == 0)
-		rc = work_out(s, e);
+		rc = work_out_again(s, e);
 	return rc != 0 ? rc : anew;
 }
 
@@ -238,97 +288,6 @@ standing_since(const struct standing *s, size_t i)
 	const struct fold_task *t = fold_get(&s->fold, s->board.v[i].id);
 
 	return holder != NULL ? holder->started : t != NULL ? t->when : 0;
-}
-
-/* The reason that the event of task i's state gives. */
-static char *
-logged_reason(const struct standing *s, const char *id)
-{
-	const struct fold_task *t = fold_get(&s->fold, id);
-	cJSON *ev = t != NULL ? fold_event(&s->fold, &s->log, t) : NULL;
-	const char *why = json_str(ev, "reason");
-	char *out = why != NULL ? mem_dup(why) : NULL;
-
-	cJSON_Delete(ev);
-	return out;
-}
-
-static char *
-held_reason(const struct standing *s, size_t i)
-{
-	const struct task *t = &s->board.v[i];
-	const struct fold_task *f = fold_get(&s->fold, t->id);
-	bool backoff = f != NULL && f->not_before > t->not_before;
-	char when[CLOCK_TEXT], *why = backoff ? logged_reason(s, t->id) : NULL, *out;
-
-	clock_utc(backoff ? f->not_before : t->not_before, when);
-	out = mem_fmt("until %.19sZ%s%s", when, why != NULL ? ": " : "", why != NULL ? why : "");
-	free(why);
-	return out;
-}
-
-static char *
-blocked_reason(const struct standing *s, size_t i)
-{
-	const struct task *t = &s->board.v[i];
-	const char *on = NULL;
-	char *cycle;
-	long at;
-
-	if (claim_gate(&s->board, &s->fold, i, NULL, clock_wall(), &on) == CLAIM_BLOCKED) {
-		at = board_find(&s->board, on);
-		if (fold_dead(fold_get(&s->fold, on)))
-			return mem_fmt("'%s' has failed", on);
-		return at < 0 ? mem_fmt("'%s' does not exist", on) : mem_fmt("waits for itself");
-	}
-	for (char **d = t->deps; d != NULL && *d != NULL; d++) {
-		at = board_find(&s->board, *d);
-		if (at < 0 || s->state[at] != STANDING_BLOCKED)
-			continue;
-		cycle = board_cycle(&s->board, i);
-		return cycle != NULL ? cycle : mem_fmt("waits for '%s', which is blocked", *d);
-	}
-	return NULL;
-}
-
-static char *
-waiting_reason(const struct standing *s, size_t i)
-{
-	const char *first = NULL;
-	enum standing_state st = STANDING_READY;
-	size_t more = 0;
-
-	for (char **d = s->board.v[i].deps; d != NULL && *d != NULL; d++) {
-		if (fold_done(fold_get(&s->fold, *d)))
-			continue;
-		if (first == NULL && standing_of(s, *d, &st))
-			first = *d;
-		else
-			more++;
-	}
-	if (first == NULL)
-		return NULL;
-	return more == 0 ? mem_fmt("waits for '%s' (%s)", first, standing_word(st)) :
-	    mem_fmt("waits for '%s' (%s) and %zu more", first, standing_word(st), more);
-}
-
-char *
-standing_reason(const struct standing *s, size_t i)
-{
-	switch ((enum standing_state)s->state[i]) {
-	case STANDING_HELD_BACK:
-		return held_reason(s, i);
-	case STANDING_WAITING:
-		return waiting_reason(s, i);
-	case STANDING_BLOCKED:
-		return blocked_reason(s, i);
-	case STANDING_IN_REVIEW:
-	case STANDING_APPROVED:
-	case STANDING_FAILED:
-		return logged_reason(s, s->board.v[i].id);
-	default:
-		return NULL;
-	}
 }
 
 static int
