@@ -197,7 +197,10 @@ ended() { ! kill -0 "$RESIDENT" 2>/dev/null; }
 		wait_until running
 		must kill -9 "$(pgrep -g "$RESIDENT" -x "$stage")"
 		must wait_until ended
-		must wait_until no_work_left
+		must wait_until no_claim_left
+		# Who was killed while executing cannot clean up; viv-tidy does.
+		[ "$stage" = viv-cycle ] || must wait_until no_work_left
+		rm -rf "$W"/world/mutable/work/*
 		must state_is long requeue
 	done
 }
