@@ -332,8 +332,12 @@ main(int argc, char **argv)
 	if (world_open(&s.w, opt_world, &e) != 0 ||
 	    choose_open(&s.c, &s.w, &want, !s.follow, &e) != 0)
 		err_die(&e);
-	if (s.dry)
-		return opt_end(dry_run(&s));
+	if (s.dry) {
+		rc = dry_run(&s);
+		choose_close(&s.c);
+		world_close(&s.w);
+		return opt_end(rc);
+	}
 	set_up(&s);
 	rc = loop(&s, &e);
 	if (rc < 0 && e.code == -rc && rc != -VIV_NO)
