@@ -219,6 +219,7 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 {
 	const struct fold_task *t = fold_get(f, id);
 	int64_t base = t != NULL ? t->generation : 0, prev = 0;
+	bool executed = false;
 	enum slot_verdict v;
 	struct slot s;
 	int rc = slot_last(w, id, base, &s, e);
@@ -228,6 +229,7 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 	win->took_over = NULL;
 	win->number = base + 1;
 	if (s.kind == SLOT_CLAIM) {
+		executed = slot_executed(w, id, s.number);
 		v = slot_judge(w, id, &s);
 		if (v == SLOT_HELD)
 			return CLAIM_HELD;
@@ -250,6 +252,12 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM && s.number > win->number &&
 		    slot_judge(w, id, &s) != SLOT_HELD)
 			slot_remove_chain(w, id, s.number);
+		return CLAIM_RACED;
+	}
+	/* An executor takes its flock, then looks for our slot; we the other way round: one
+	 * of us sees the other. */
+	if (rc == 0 && win->took_over != NULL && !executed && slot_executed(w, id, prev)) {
+		slot_remove(w, id, win->number);
 		return CLAIM_RACED;
 	}
 	return rc != 0 ? rc : CLAIM_TAKEN;
@@ -382,7 +390,7 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 	if (rc == 0 && b->v[i].serial && (rc = serial_take(w, f, id, win.number, win.token, &o, e)) ==
 	    -VIV_REFUSED)
 		rc = CLAIM_SERIAL;
-	if (rc == 0 && (rc = slot_hold(hold_out, w, id, win.number, win.token, e)) == -VIV_REFUSED)
+	if (rc == 0 && (rc = slot_hold(hold_out, w, id, win.number, win.token, false, e)) == -VIV_REFUSED)
 		rc = CLAIM_RACED;
 	if (rc != 0) {
 		slot_remove(w, id, win.number);

@@ -2,9 +2,8 @@
  * keep: the claims that a viv-claim has printed and keeps alive until they have ended.
  *
  * A claim ends when the log says so: a final event of its generation, or a later
- * generation. Until then it is renewed at a third of its lease. Each claim's shared
- * flock is held as well; that nobody else holds it is how giving back knows that no
- * viv-cycle is executing the task.
+ * generation. Until then it is renewed at a third of its lease. Who executes a task
+ * holds a shared flock on its slot: what is given back must first be locked alone.
  */
 #include "keep.h"
 

@@ -120,7 +120,7 @@ take_hold(struct run *r)
 
 	if (r->setup->w == NULL || claim == NULL || id == NULL || token == NULL)
 		return 0;
-	if (slot_hold(&r->hold, r->setup->w, id, (int64_t)json_num(claim, "generation", 0), token, &e) != 0 ||
+	if (slot_hold(&r->hold, r->setup->w, id, (int64_t)json_num(claim, "generation", 0), token, true, &e) != 0 ||
 	    slot_renew(&r->hold, r->setup->w, &e) != 0) {
 		err_warn("%s", e.msg);
 		json_set_str(r->line, "status", "lost");

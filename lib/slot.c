@@ -439,7 +439,7 @@ flock_patiently(int fd)
 
 int
 slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t number, const char *token,
-    struct err *e)
+    bool execute, struct err *e)
 {
 	int dir = slot_dir(w, e);
 	struct slot s;
@@ -453,7 +453,7 @@ slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t nu
 		return err_set(e, VIV_REFUSED, "the claim on '%s' is gone", id);
 	if (h->fd < 0)
 		return err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_LOCKS, name);
-	if (flock_patiently(h->fd) != 0 || slot_read(w, id, number, &s, e) != 0 ||
+	if ((execute && flock_patiently(h->fd) != 0) || slot_read(w, id, number, &s, e) != 0 ||
 	    strcmp(s.token, token) != 0 || s.kind != SLOT_CLAIM || slot_exists(dir, id, number + 1)) {
 		slot_hold_free(h);
 		return err_set(e, VIV_REFUSED, "the claim on '%s' is lost", id);
@@ -512,9 +512,8 @@ slot_mine(const struct world *w, const char *id, int64_t number, const char *tok
 
 /* --- judging others --- */
 
-/* Does any process hold the slot's shared flock? On doubt yes. */
-static bool
-flock_held(const struct world *w, const char *id, int64_t number)
+bool
+slot_executed(const struct world *w, const char *id, int64_t number)
 {
 	char name[256];
 	int dir = slot_dir(w, NULL), fd;
@@ -570,7 +569,7 @@ slot_judge(const struct world *w, const char *id, const struct slot *s)
 	if (here && !this_boot && s->boot_id[0] != '\0' && !w->shared)
 		return SLOT_DEAD;
 	if (this_boot) {
-		held = flock_held(w, id, s->number);
+		held = slot_executed(w, id, s->number);
 		if (!held && s->pid > 0 && s->pid_ns == pid_namespace() &&
 		    (s->pid_start == 0 || slot_pid_start(s->pid) != s->pid_start))
 			return SLOT_DEAD;

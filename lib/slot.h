@@ -80,20 +80,24 @@ void slot_remove_chain(const struct world *w, const char *id, int64_t number);
 /* May somebody else take over? The observation is kept below .cache/seen. */
 enum slot_verdict slot_judge(const struct world *w, const char *id, const struct slot *s);
 
+/* Does a process of this host hold the flock of its execution? On doubt yes. */
+bool slot_executed(const struct world *w, const char *id, int64_t number);
+
 /* A claim held or worked on by this process. */
 struct slot_hold {
 	char *id;
 	int64_t number;
 	char token[33];
-	int fd;			/* shared flock while open; -1 none */
+	int fd;			/* the slot file; -1 none */
 	int64_t lease_ns;
 	int64_t until_ns;	/* CLOCK_BOOTTIME; INT64_MAX when the clock is another host's */
 };
 
-/* Open the claim named by number and token and take the shared flock: 0, or
- * -VIV_REFUSED when it is lost. slot_release frees, giving up the flock only. */
+/* Open the claim named by number and token: 0, or -VIV_REFUSED when it is lost. With
+ * execute take the shared flock that tells observers on this host that somebody works
+ * on it. slot_hold_free closes, giving up the flock only. */
 int slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t number,
-    const char *token, struct err *e);
+    const char *token, bool execute, struct err *e);
 /* 0, or -VIV_REFUSED when lost (late, taken over, removed). */
 int slot_renew(struct slot_hold *h, const struct world *w, struct err *e);
 void slot_hold_free(struct slot_hold *h);
