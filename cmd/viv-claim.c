@@ -209,8 +209,9 @@ by_order(const void *a, const void *b)
 	const size_t *x = a, *y = b;
 	const struct task *s = &sorting->v[*x], *t = &sorting->v[*y];
 
-	return s->priority != t->priority ? (s->priority < t->priority) - (s->priority > t->priority) :
-	    (*x > *y) - (*x < *y);
+	if (s->priority != t->priority)
+		return s->priority < t->priority ? 1 : -1;
+	return (*x > *y) - (*x < *y);
 }
 
 /* -n: print what would be claimed, in order, and claim nothing. */
@@ -221,7 +222,8 @@ dry_run(struct state *s)
 	struct slot other;
 
 	for (i = 0; i < s->c.board.n; i++)
-		if (claim_gate(&s->c.board, &s->c.fold, i, &s->c.want, clock_wall(), NULL) == CLAIM_READY &&
+		if (claim_gate(&s->c.board, &s->c.fold, i, &s->c.want, clock_wall(), NULL) ==
+		    CLAIM_READY &&
 		    !claim_holder(&s->w, &s->c.fold, s->c.board.v[i].id, &other))
 			at[n++] = i;
 	sorting = &s->c.board;
@@ -330,8 +332,12 @@ main(int argc, char **argv)
 	if (world_open(&s.w, opt_world, &e) != 0 ||
 	    choose_open(&s.c, &s.w, &want, !s.follow, &e) != 0)
 		err_die(&e);
-	if (s.dry)
-		return opt_end(dry_run(&s));
+	if (s.dry) {
+		rc = dry_run(&s);
+		choose_close(&s.c);
+		world_close(&s.w);
+		return opt_end(rc);
+	}
 	set_up(&s);
 	rc = loop(&s, &e);
 	if (rc < 0 && e.code == -rc && rc != -VIV_NO)

@@ -7,6 +7,7 @@
  * for one sync where a quiet one pays for each. If the log cannot be written, nothing
  * is passed on.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 #define USAGE "viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
 	" [-l LAST] [-Z SIZE] [-A AGE] [-C WORLD]"
 
-enum { BURST = 512, IDS = 64 };
+enum { BURST = 512, IDS = 64, FIRST_LINE_MAX = JSONL_MAX + 65536 };
 
 struct burst {
 	cJSON *line[BURST];
@@ -123,13 +124,28 @@ struct rotate {
 	double age_s;			/* of the first line, -1: any */
 };
 
-static int
-first_time(const struct log_line *line, void *arg)
+/* Time of the first line of the open segment; 0 when it has none that can be read. */
+static double
+first_time(const struct log *l)
 {
-	char text[CLOCK_TEXT];
+	struct buf b = {0};
+	char text[CLOCK_TEXT], *end;
+	double when = 0;
+	int fd = openat(l->dir, l->own, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t n;
 
-	scan_copy(scan_get(scan_text(line->p, line->len), "timestamp"), text, sizeof(text));
-	return clock_parse(text, arg) ? 1 : 0;
+	if (fd < 0)
+		return 0;
+	buf_reserve(&b, FIRST_LINE_MAX);
+	n = pread(fd, b.p, FIRST_LINE_MAX, 0);
+	close(fd);
+	end = n > 0 ? memchr(b.p, '\n', (size_t)n) : NULL;
+	if (end != NULL && scan_check(b.p, (size_t)(end - b.p), NULL) == 0 &&
+	    scan_copy(scan_get(scan_text(b.p, (size_t)(end - b.p)), "timestamp"), text,
+	    sizeof(text)) > 0 && !clock_parse(text, &when))
+		when = 0;
+	buf_free(&b);
+	return when;
 }
 
 /* Does the open segment ask for rotation? */
@@ -137,8 +153,7 @@ static bool
 due(struct log *l, const struct rotate *r, struct err *e)
 {
 	struct log_mark end;
-	struct log one = *l;
-	double first = 0;
+	double first;
 
 	if (log_mark(l, &end, e) != 0)
 		err_die(e);
@@ -150,10 +165,7 @@ due(struct log *l, const struct rotate *r, struct err *e)
 		return true;
 	if (r->age_s < 0)
 		return false;
-	one.seg = mem_zero(1, sizeof(*one.seg));
-	one.seg[0] = (struct log_segment){mem_dup(l->own), -1, end.ino, 0, false};
-	one.nseg = 1;
-	log_read(&one, first_time, &first, NULL);
+	first = first_time(l);
 	return first > 0 && clock_wall() - first >= r->age_s;
 }
 

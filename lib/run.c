@@ -83,7 +83,8 @@ inside_world(const struct run *r, const char *dir)
 {
 	char *root = r->setup->w != NULL ? realpath(r->setup->w->root, NULL) : NULL;
 	size_t n = root != NULL ? strlen(root) : 0;
-	bool inside = root != NULL && strncmp(dir, root, n) == 0 && (dir[n] == '/' || dir[n] == '\0');
+	bool inside = root != NULL && strncmp(dir, root, n) == 0 &&
+	    (dir[n] == '/' || dir[n] == '\0');
 
 	free(root);
 	return inside;

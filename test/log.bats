@@ -183,8 +183,11 @@ decided() { claimed "$1" | viv-log | jq -c "del(.committed) | .status = \"$2\"${
 	run viv-log -R -n -Z 1
 	[ "$status" -eq 0 ]
 	[ "$(ls "$W/meta/audit" | grep -c '^execution_log\..*jsonl$')" -eq 1 ]
-	VIV_NOW=2031-01-01T00:00:00Z must viv-log -R -A 2d -Z 1M
-	post b
+	at() { VIV_NOW=$1 viv-log -R -A 2d -Z 1M; }
+	at 2999-01-01
+	VIV_NOW=2999-01-01 post b
+	run at 2999-01-02
+	[ "$status" -eq 1 ]
 	viv-log -R -Z 100
 	post c
 	[ "$(ls "$W/meta/audit" | grep -c '^execution_log\..*jsonl$')" -eq 3 ]
