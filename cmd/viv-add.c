@@ -46,57 +46,6 @@ struct add {
 
 /* --- options --- */
 
-static cJSON *
-words(const char *s, bool codes, const char *flag)
-{
-	cJSON *list = json_list();
-	long long code = 0;
-
-	for (;;) {
-		size_t n = strcspn(s, ",");
-		char *word = mem_ndup(s, n);
-		bool ok = n > 0 && (!codes || num_int(word, 0, 255, &code));
-
-		json_push(
-		    list, codes ? cJSON_CreateNumber((double)code) : cJSON_CreateString(word));
-		free(word);
-		if (!ok) {
-			cJSON_Delete(list);
-			opt_usage(
-			    "%s needs %s separated by commas", flag, codes ? "exit codes" : "ids");
-		}
-		if (s[n] == '\0')
-			return list;
-		s += n + 1;
-	}
-}
-
-/* "+30m" from now, or a date: as UTC text. */
-static void
-set_date(cJSON *t, const char *name, const char *s)
-{
-	char text[CLOCK_TEXT];
-	double when;
-
-	if (*s == '+' && num_seconds(s + 1, 0, 1e9, &when))
-		when += clock_wall();
-	else if (!clock_parse(s, &when))
-		opt_usage("'%s' is neither a date (2030-01-31T08:00:00Z) nor a delay (+30m)", s);
-	clock_utc(when, text);
-	json_set_str(t, name, text);
-}
-
-static void
-set_number(cJSON *t, const char *name, const char *s, bool integer, double max)
-{
-	long long i;
-	double v;
-
-	if (integer ? !num_int(s, (long long)-max, (long long)max, &i) : !num_real(s, 0, max, &v))
-		opt_usage("'%s' is not a number for '%s'", s, name);
-	json_set_num(t, name, integer ? (double)i : v);
-}
-
 static void
 set_workdir(struct add *a, const char *dir)
 {
@@ -107,66 +56,22 @@ set_workdir(struct add *a, const char *dir)
 		err_exit(VIV_CONFIG, "cannot open '%s': %s", dir, strerror(errno));
 }
 
-enum { NOT_BEFORE = 0x100, DEADLINE, MAX_ATTEMPTS, OK_EXIT, REVIEW, SERIAL, KEEP_GOING };
+enum { KEEP_GOING = 0x200 };
 
-static const struct option longs[] = {
-	{"mode", required_argument, NULL, 'm'}, {"id", required_argument, NULL, 'i'},
-	{"depends-on", required_argument, NULL, 'd'}, {"priority", required_argument, NULL, 'p'},
-	{"max-budget", required_argument, NULL, 'b'}, {"model", required_argument, NULL, 'M'},
-	{"timeout", required_argument, NULL, 't'}, {"tag", required_argument, NULL, 'T'},
-	{"workdir", required_argument, NULL, 'w'}, {"identity", required_argument, NULL, 'I'},
-	{"kick", no_argument, NULL, 'k'}, {"withdraw", no_argument, NULL, 'x'},
-	{"dry-run", no_argument, NULL, 'n'}, {"quiet", no_argument, NULL, 'q'},
-	{"json", no_argument, NULL, 'J'}, {"not-before", required_argument, NULL, NOT_BEFORE},
-	{"deadline", required_argument, NULL, DEADLINE},
-	{"max-attempts", required_argument, NULL, MAX_ATTEMPTS},
-	{"ok-exit", required_argument, NULL, OK_EXIT}, {"review", required_argument, NULL, REVIEW},
-	{"serial", no_argument, NULL, SERIAL}, {"keep-going", no_argument, NULL, KEEP_GOING}, {0}};
-
-static void
-set_tag(cJSON *d, const char *tag)
-{
-	if (json_arr(d, "tags") == NULL)
-		json_set(d, "tags", json_list());
-	json_push(json_arr(d, "tags"), cJSON_CreateString(tag));
-}
-
-/* Options that become members of the task. */
-static void
-set_member(struct add *a, int c)
-{
-	cJSON *d = a->fill.defaults;
-	double seconds;
-
-	if (c == 'd')
-		json_set(d, "depends_on", words(optarg, false, "-d"));
-	else if (c == 'p')
-		set_number(d, "priority", optarg, true, 1e6);
-	else if (c == 'b')
-		set_number(d, "max_budget", optarg, false, 1e6);
-	else if (c == MAX_ATTEMPTS)
-		set_number(d, "max_attempts", optarg, true, 1000);
-	else if (c == 'M')
-		json_set_str(d, "model", optarg);
-	else if (c == 'I')
-		json_set_str(d, "identity_id", optarg);
-	else if (c == REVIEW)
-		json_set_str(d, "review", optarg);
-	else if (c == 'T')
-		set_tag(d, optarg);
-	else if (c == NOT_BEFORE)
-		set_date(d, "not_before", optarg);
-	else if (c == DEADLINE)
-		set_date(d, "deadline", optarg);
-	else if (c == OK_EXIT)
-		json_set(d, "ok_exit", words(optarg, true, "--ok-exit"));
-	else if (c == SERIAL)
-		json_set_bool(d, "parallel_safe", false);
-	else if (c == 't' && num_seconds(optarg, 0.001, TASK_TIMEOUT_MAX_S, &seconds))
-		json_set_num(d, "timeout", seconds);
-	else if (c == 't')
-		opt_usage("'%s' is not a time up to %d s", optarg, TASK_TIMEOUT_MAX_S);
-}
+static const struct option longs[] = {{"mode", required_argument, NULL, 'm'},
+    {"id", required_argument, NULL, 'i'}, {"depends-on", required_argument, NULL, 'd'},
+    {"priority", required_argument, NULL, 'p'}, {"max-budget", required_argument, NULL, 'b'},
+    {"model", required_argument, NULL, 'M'}, {"timeout", required_argument, NULL, 't'},
+    {"tag", required_argument, NULL, 'T'}, {"workdir", required_argument, NULL, 'w'},
+    {"identity", required_argument, NULL, 'I'}, {"kick", no_argument, NULL, 'k'},
+    {"withdraw", no_argument, NULL, 'x'}, {"dry-run", no_argument, NULL, 'n'},
+    {"quiet", no_argument, NULL, 'q'}, {"json", no_argument, NULL, 'J'},
+    {"not-before", required_argument, NULL, POST_NOT_BEFORE},
+    {"deadline", required_argument, NULL, POST_DEADLINE},
+    {"max-attempts", required_argument, NULL, POST_MAX_ATTEMPTS},
+    {"ok-exit", required_argument, NULL, POST_OK_EXIT},
+    {"review", required_argument, NULL, POST_REVIEW}, {"serial", no_argument, NULL, POST_SERIAL},
+    {"keep-going", no_argument, NULL, KEEP_GOING}, {0}};
 
 static void
 parse(struct add *a, int argc, char **argv)
@@ -181,7 +86,7 @@ parse(struct add *a, int argc, char **argv)
 		else if (c == 'w')
 			set_workdir(a, optarg);
 		else
-			set_member(a, c);
+			post_flag(a->fill.defaults, c, optarg);
 		a->kick |= c == 'k';
 		a->withdraw |= c == 'x';
 		a->dry |= c == 'n';
@@ -189,7 +94,8 @@ parse(struct add *a, int argc, char **argv)
 		a->json |= c == 'J';
 		a->keep_going |= c == KEEP_GOING;
 	}
-	if (a->fill.mode != NULL && strcmp(a->fill.mode, "local") != 0 && strcmp(a->fill.mode, "llm") != 0)
+	if (a->fill.mode != NULL && strcmp(a->fill.mode, "local") != 0 &&
+	    strcmp(a->fill.mode, "llm") != 0)
 		opt_usage("-m is 'local' (a command) or 'llm' (a prompt)");
 	if (a->kick && a->withdraw)
 		opt_usage("-k and -x exclude each other");
@@ -356,7 +262,8 @@ decide_all(struct add *a, char **ids, struct err *e)
 	if (rc == 0)
 		rc = board_load(&p.board, &a->w, e);
 	for (; rc >= 0 && *ids != NULL; ids++) {
-		int one = a->kick ? post_kick(&p, *ids, a->dry, e) : post_withdraw(&p, *ids, a->dry, e);
+		int one = a->kick ? post_kick(&p, *ids, a->dry, e) :
+				    post_withdraw(&p, *ids, a->dry, e);
 
 		if (one == -VIV_IO) {
 			rc = one;

@@ -66,8 +66,9 @@ barred(struct state *s)
 	int64_t due;
 
 	if (halt_on(&s->w, reason, sizeof(reason)) || halt_paused(&s->w)) {
-		if (!s->follow)
-			err_exit(VIV_REFUSED, "no claims now: %s", halt_paused(&s->w) ? "paused" : reason);
+		if (!s->follow || (s->until_empty && s->keep.n == 0))
+			err_exit(VIV_REFUSED, "no claims now: %s",
+			    halt_paused(&s->w) ? "paused" : reason);
 		return WATCH_TICK_MS;
 	}
 	pace = halt_pace(&s->w, &e);
@@ -133,7 +134,8 @@ drain_step(struct state *s)
 	bool late = clock_boot_ns() > s->drain_ns;
 
 	if (s->reader_gone || late)
-		keep_give_back(&s->keep, &s->w, &s->c.log, s->reader_gone ? "pipeline ended" : "interrupted");
+		keep_give_back(
+		    &s->keep, &s->w, &s->c.log, s->reader_gone ? "pipeline ended" : "interrupted");
 	if (late)		/* what is left is being executed, and renewed there */
 		keep_leave(&s->keep);
 }
@@ -141,7 +143,8 @@ drain_step(struct state *s)
 static void
 wait_for_change(struct state *s, int wait_ms)
 {
-	struct pollfd p[2] = {{.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
+	struct pollfd p[2] = {
+	    {.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
 	sigset_t none;
 	struct timespec ts = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
 
@@ -192,7 +195,8 @@ loop(struct state *s, struct err *e)
 		}
 		if (s->count == 0 && s->keep.n == 0)
 			return 0;
-		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining && wait_ms == WATCH_TICK_MS)
+		if (s->until_empty && s->keep.n == 0 && !choose_pending(&s->c) && !s->draining &&
+		    wait_ms == WATCH_TICK_MS)
 			return 0;
 		wait_for_change(s, next_wait(s, wait_ms));
 		rc = choose_look(&s->c, e);
@@ -263,13 +267,13 @@ set_up(struct state *s)
 static void
 options(int argc, char **argv, struct state *s, struct claim_want *want)
 {
-	static const struct option longs[] = {
-		{"follow", no_argument, NULL, 'f'}, {"until-empty", no_argument, NULL, 'e'},
-		{"count", required_argument, NULL, 'c'}, {"window", required_argument, NULL, 'w'},
-		{"resident", required_argument, NULL, 'r'}, {"identity", required_argument, NULL, 'i'},
-		{"pid", required_argument, NULL, 'P'}, {"lease", required_argument, NULL, 'l'},
-		{"tag", required_argument, NULL, 'T'}, {"mode", required_argument, NULL, 'm'},
-		{"dry-run", no_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"follow", no_argument, NULL, 'f'},
+	    {"until-empty", no_argument, NULL, 'e'}, {"count", required_argument, NULL, 'c'},
+	    {"window", required_argument, NULL, 'w'}, {"resident", required_argument, NULL, 'r'},
+	    {"identity", required_argument, NULL, 'i'}, {"pid", required_argument, NULL, 'P'},
+	    {"lease", required_argument, NULL, 'l'}, {"tag", required_argument, NULL, 'T'},
+	    {"mode", required_argument, NULL, 'm'}, {"dry-run", no_argument, NULL, 'n'},
+	    {NULL, 0, NULL, 0}};
 	long long v;
 	int c;
 
@@ -301,7 +305,8 @@ options(int argc, char **argv, struct state *s, struct claim_want *want)
 	}
 	if (optind < argc)
 		opt_usage("unexpected argument '%s'", argv[optind]);
-	if (want->mode != NULL && strcmp(want->mode, "local") != 0 && strcmp(want->mode, "llm") != 0)
+	if (want->mode != NULL && strcmp(want->mode, "local") != 0 &&
+	    strcmp(want->mode, "llm") != 0)
 		opt_usage("-m wants local or llm, not '%s'", want->mode);
 }
 
@@ -324,7 +329,8 @@ main(int argc, char **argv)
 		s.max = s.follow ? 1 : SIZE_MAX;
 	rand_hex(generated + 9, 4);
 	if (want.owner.resident == NULL)
-		want.owner.resident = getenv("VIV_RESIDENT") != NULL ? getenv("VIV_RESIDENT") : generated;
+		want.owner.resident = getenv("VIV_RESIDENT") != NULL ? getenv("VIV_RESIDENT") :
+								       generated;
 	if (task_id_check(want.owner.resident, NULL) != 0)
 		opt_usage("-r: '%s' cannot be a resident's name", want.owner.resident);
 	if (s.follow && want.owner.pid == 0)

@@ -101,7 +101,9 @@ step_all(struct cycle *c, struct err *e)
 {
 	char reason[256];
 	const char *why = c->reader_gone || stop ? "interrupted" :
-	    c->setup.w != NULL && c->n > 0 && halt_on(c->setup.w, reason, sizeof(reason)) ? "halted" : NULL;
+	    c->setup.w != NULL && c->n > 0 && halt_on(c->setup.w, reason, sizeof(reason)) ?
+						   "halted" :
+						   NULL;
 
 	if (stop && c->stopping == NULL)
 		c->stopping = "interrupted";
@@ -211,11 +213,12 @@ find_world(struct cycle *c)
 int
 main(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"jobs", required_argument, NULL, 'j'}, {"workdir", required_argument, NULL, 'D'},
-		{"timeout", required_argument, NULL, 't'}, {"max-output", required_argument, NULL, 'o'},
-		{"verbose", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0}};
-	struct cycle c = {.in = {.fd = STDIN_FILENO}, .jobs = 1, .setup = {.timeout_s = TASK_TIMEOUT_S}};
+	static const struct option longs[] = {{"jobs", required_argument, NULL, 'j'},
+	    {"workdir", required_argument, NULL, 'D'}, {"timeout", required_argument, NULL, 't'},
+	    {"max-output", required_argument, NULL, 'o'}, {"verbose", no_argument, NULL, 'v'},
+	    {NULL, 0, NULL, 0}};
+	struct cycle c = {
+	    .in = {.fd = STDIN_FILENO}, .jobs = 1, .setup = {.timeout_s = TASK_TIMEOUT_S}};
 	struct err e = {0};
 	long long v, max_output = -1;
 	int opt, rc;
@@ -227,7 +230,8 @@ main(int argc, char **argv)
 		if (opt == 'D')
 			c.setup.workdir = optarg;
 		if (opt == 't' && !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, &c.setup.timeout_s))
-			opt_usage("-t wants seconds from 1 to %d, not '%s'", TASK_TIMEOUT_MAX_S, optarg);
+			opt_usage(
+			    "-t wants seconds from 1 to %d, not '%s'", TASK_TIMEOUT_MAX_S, optarg);
 		if (opt == 'o' && !num_size(optarg, 0, 1 << 30, &max_output))
 			opt_usage("-o wants bytes (64k), not '%s'", optarg);
 	}
@@ -236,7 +240,8 @@ main(int argc, char **argv)
 	find_world(&c);
 	if (policy_load(&c.setup.policy, c.setup.w, &e) != 0 || proc_reaper_start(&e) != 0)
 		err_die(&e);
-	c.setup.max_output = (size_t)(max_output >= 0 ? max_output : policy_max_output(c.setup.policy));
+	c.setup.max_output = (size_t)(max_output >= 0 ? max_output :
+							policy_max_output(c.setup.policy));
 	c.run = mem_zero(c.jobs, sizeof(struct run *));
 	catch_signals();
 	rc = loop(&c, &e);

@@ -105,8 +105,8 @@ audit(const struct guard *g, const cJSON *line, const char *text, const cJSON *c
 		json_set_str(rec, "task_id", json_str(line, "id"));
 	json_print(&b, rec);
 	buf_char(&b, '\n');
-	fd = openat(g->w->fd, WORLD_SAFETY_LOG, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
+	fd = openat(g->w->fd, WORLD_SAFETY_LOG,
+	    O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		rc = err_sys(e, VIV_IO, "cannot open '%s'", WORLD_SAFETY_LOG);
 	else
@@ -187,8 +187,8 @@ report(const char *program, const char *example, bool want, bool got, const char
 
 	if (want == got && !*verbose)
 		return;
-	printf("%s\t%s\t%s\t%s%s%s\n", want == got ? "ok" : "WRONG", want ? "pass" : "refuse", program,
-	    example, *why != '\0' ? "\t" : "", why);
+	printf("%s\t%s\t%s\t%s%s%s\n", want == got ? "ok" : "WRONG", want ? "pass" : "refuse",
+	    program, example, *why != '\0' ? "\t" : "", why);
 }
 
 static int
@@ -197,7 +197,8 @@ test_rules(const struct policy *p, bool verbose)
 	int wrong = policy_examples(p, report, &verbose);
 
 	if (wrong > 0)
-		err_warn("%d example%s of the policy answered otherwise", wrong, wrong == 1 ? " is" : "s are");
+		err_warn("%d example%s of the policy answered otherwise", wrong,
+		    wrong == 1 ? " is" : "s are");
 	return wrong > 0 ? VIV_NO : 0;
 }
 

@@ -26,7 +26,8 @@
 #include "stage.h"
 #include "task.h"
 
-#define USAGE "viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
+#define USAGE \
+	"viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
 	" [-l LAST] [-Z SIZE] [-A AGE] [-C WORLD]"
 
 enum { BURST = 512, IDS = 64, FIRST_LINE_MAX = JSONL_MAX + 65536 };
@@ -110,8 +111,8 @@ verify(const struct world *w)
 	if (chain_verify(w, &r, &e) != 0)
 		err_die(&e);
 	if (r.ok)
-		printf("ok: %lu lines in %lu segments, %lu of them from before the chain\n", r.lines,
-		    r.segments, r.unchained);
+		printf("ok: %lu lines in %lu segments, %lu of them from before the chain\n",
+		    r.lines, r.segments, r.unchained);
 	else
 		printf("bad: %s line %lu: %s\n", r.segment, r.line, r.what);
 	if (r.torn[0] != '\0')
@@ -194,7 +195,8 @@ time_arg(const char *opt, const char *text)
 		if (num_seconds(text, 0, 1e10, &t))
 			t = clock_wall() - t;
 		else
-			opt_usage("%s wants a time (2026-01-31T12:00:00) or an age (90s, 15m, 2h, 1d), not '%s'",
+			opt_usage(
+			    "%s wants a time (2026-01-31T12:00:00) or an age (15m, 2h, 1d), not '%s'",
 			    opt, text);
 	}
 	return t;

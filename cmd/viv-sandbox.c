@@ -66,8 +66,8 @@ layers(const struct sandbox_layers *l)
 	cJSON *list = json_list();
 
 	for (size_t i = 0; i < sizeof(landlock_part) / sizeof(landlock_part[0]); i++) {
-		char *detail = mem_fmt("ABI %d (kernel: %d): %s", landlock_part[i].abi, l->landlock_abi,
-		    landlock_part[i].what);
+		char *detail = mem_fmt("ABI %d (kernel: %d): %s", landlock_part[i].abi,
+		    l->landlock_abi, landlock_part[i].what);
 
 		layer(list, landlock_part[i].name, l->landlock_abi >= landlock_part[i].abi, detail);
 		free(detail);
@@ -102,10 +102,8 @@ tell_text(const struct options *o, const cJSON *list, const char *explained)
 {
 	const cJSON *v;
 
-	cJSON_ArrayForEach(v, list)
-		if (o->probe)
-			printf("%-18s %-8s %s\n", json_str(v, "name"),
-			    json_bool(v, "present", false) ? "present" : "missing", json_str(v, "detail"));
+	cJSON_ArrayForEach(v, list) if (o->probe) printf("%-18s %-8s %s\n", json_str(v, "name"),
+	    json_bool(v, "present", false) ? "present" : "missing", json_str(v, "detail"));
 	if (o->explain)
 		fputs(explained, stdout);
 }

@@ -181,7 +181,7 @@ wait_for(struct asked *a, int argc, char **argv, struct err *e)
 	int failed, rc;
 
 	while ((rc = settled(a, argc, argv, false, &failed, e)) == 0) {
-		long ms = WATCH_POLL_MS;
+		long ms = WATCH_TICK_MS;
 
 		if (a->timeout_s >= 0) {
 			int64_t left = (end - clock_boot_ns()) / 1000000;

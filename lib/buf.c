@@ -109,7 +109,8 @@ buf_char(struct buf *b, char c)
 	buf_add(b, &c, 1);
 }
 
-static void buf_vfmt(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void buf_vfmt(struct buf *b, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static void
 buf_vfmt(struct buf *b, const char *fmt, va_list ap)

@@ -307,7 +307,8 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 		}
 		if (g != CLAIM_READY && !fail)
 			continue;
-		rc = claim_take(c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
+		rc = claim_take(
+		    c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
 		if (rc == -VIV_CONFIG && e->code == VIV_CONFIG) {
 			pass_over(c, i, e);
 			continue;
@@ -349,5 +350,6 @@ choose_wait_ms(const struct chooser *c)
 bool
 choose_pending(const struct chooser *c)
 {
-	return c->ready.n > 0 || c->raced || (c->next_due > 0 && c->next_due - clock_wall() < SOON_S);
+	return c->ready.n > 0 || c->raced ||
+	    (c->next_due > 0 && c->next_due - clock_wall() < SOON_S);
 }

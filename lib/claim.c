@@ -136,7 +136,8 @@ serial_busy(const struct world *w, const struct fold *f, int64_t number)
 	if (id != NULL && (t == NULL || t->generation < generation ||
 	    (t->generation == generation && !t->final)))
 		busy = slot_mine(w, id, generation, json_str(event, "token"), NULL) == 0 &&
-		    slot_read(w, id, generation, &s, NULL) == 0 && slot_judge(w, id, &s) == SLOT_HELD;
+		    slot_read(w, id, generation, &s, NULL) == 0 &&
+		    slot_judge(w, id, &s) == SLOT_HELD;
 	cJSON_Delete(event);
 	return busy;
 }
@@ -178,7 +179,8 @@ claim_serial_done(const struct world *w, const char *id, int64_t generation)
 		return;
 	event = slot_event(w, SERIAL, s.number);
 	who = json_str(event, "task_id");
-	if (who != NULL && strcmp(who, id) == 0 && (int64_t)json_num(event, "generation", 0) == generation)
+	if (who != NULL && strcmp(who, id) == 0 &&
+	    (int64_t)json_num(event, "generation", 0) == generation)
 		slot_remove_chain(w, SERIAL, s.number);
 	cJSON_Delete(event);
 }
@@ -249,8 +251,8 @@ win_slot(const struct world *w, struct log *l, const struct fold *f, const char 
 	rc = slot_put(w, id, win->number, prev, SLOT_CLAIM, win->token, o, NULL, e);
 	if (rc == -VIV_REFUSED) {
 		/* Somebody was faster, or a slot above is left from a crash: see it all. */
-		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM && s.number > win->number &&
-		    slot_judge(w, id, &s) != SLOT_HELD)
+		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM &&
+		    s.number > win->number && slot_judge(w, id, &s) != SLOT_HELD)
 			slot_remove_chain(w, id, s.number);
 		return CLAIM_RACED;
 	}
@@ -305,8 +307,8 @@ add_end(cJSON *line, const char *reason)
 static void
 add_previous(cJSON *line, const struct fold *f, const struct log *l, const struct fold_task *t)
 {
-	static const char *const member[] = {"status", "reason", "attempt", "errors", "review_verdict",
-	    "review_issues", "review_suggestions"};
+	static const char *const member[] = {"status", "reason", "attempt", "errors",
+	    "review_verdict", "review_issues", "review_suggestions"};
 	cJSON *ev, *prev;
 
 	if (t == NULL || t->status != TASK_REQUEUE || (ev = fold_event(f, l, t)) == NULL)
@@ -333,8 +335,9 @@ make_line(cJSON *task, const struct board *b, const struct fold *f, const struct
 	if (win->took_over != NULL && strcmp(win->took_over, "expired") == 0 && before > 0)
 		attempt = before;
 	/* A hand edit may bring what only stages write. */
-	for (const char *const *m = (const char *const[]){"status", "claim", "safety", "context", "result",
-	    "events", "committed", "previous", "reason", NULL}; *m != NULL; m++)
+	for (const char *const *m = (const char *const[]){"status", "claim", "safety", "context",
+		 "result", "events", "committed", "previous", "reason", NULL};
+	     *m != NULL; m++)
 		json_del(task, *m);
 	if (t == NULL || !t->posted) {
 		ev = json_new();
@@ -387,10 +390,11 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 		return rc;
 	}
 	rc = confirm(l, f, id, win.number, e);
-	if (rc == 0 && b->v[i].serial && (rc = serial_take(w, f, id, win.number, win.token, &o, e)) ==
-	    -VIV_REFUSED)
+	if (rc == 0 && b->v[i].serial &&
+	    (rc = serial_take(w, f, id, win.number, win.token, &o, e)) == -VIV_REFUSED)
 		rc = CLAIM_SERIAL;
-	if (rc == 0 && (rc = slot_hold(hold_out, w, id, win.number, win.token, false, e)) == -VIV_REFUSED)
+	if (rc == 0 &&
+	    (rc = slot_hold(hold_out, w, id, win.number, win.token, false, e)) == -VIV_REFUSED)
 		rc = CLAIM_RACED;
 	if (rc != 0) {
 		slot_remove(w, id, win.number);

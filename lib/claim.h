@@ -55,9 +55,9 @@ enum claim_taken {
  * line (the caller deletes) and *hold_out the claim. Negative: an error. Reads the log
  * to its end (fold follows) after winning.
  */
-int claim_take(const struct world *w, const struct board *b, struct log *l, struct fold *f, size_t i,
-    const struct claim_want *want, double now, cJSON **line_out, struct slot_hold *hold_out,
-    struct err *e);
+int claim_take(const struct world *w, const struct board *b, struct log *l, struct fold *f,
+    size_t i, const struct claim_want *want, double now, cJSON **line_out,
+    struct slot_hold *hold_out, struct err *e);
 
 /* Give up the _serial slot that a claim on (id, generation) took, if it did. */
 void claim_serial_done(const struct world *w, const char *id, int64_t generation);

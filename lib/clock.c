@@ -101,7 +101,8 @@ clock_parse(const char *s, double *wall_out)
 	s += n;
 	if (*s == 'T' || *s == ' ') {
 		n = 0;
-		if (sscanf(s + 1, "%2d:%2d:%2d%n", &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 3 || n != 8)
+		if (sscanf(s + 1, "%2d:%2d:%2d%n", &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &n) != 3 ||
+		    n != 8)
 			return false;
 		s += 1 + n;
 		if (*s == '.') {
@@ -113,8 +114,8 @@ clock_parse(const char *s, double *wall_out)
 			s = end;
 		}
 	}
-	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 24 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60 || !parse_zone(s, &offset, &local))
+	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	    tm.tm_hour > 24 || tm.tm_min > 59 || tm.tm_sec > 60 || !parse_zone(s, &offset, &local))
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;

@@ -74,8 +74,8 @@ complete(const struct attempt *a, const cJSON *brief)
 static bool
 ends_attempt(enum task_status s)
 {
-	return s == TASK_APPROVED || s == TASK_FAILED || s == TASK_REQUEUE || s == TASK_READY_FOR_MERGE ||
-	    s == TASK_SAFETY_BLOCKED;
+	return s == TASK_APPROVED || s == TASK_FAILED || s == TASK_REQUEUE ||
+	    s == TASK_READY_FOR_MERGE || s == TASK_SAFETY_BLOCKED;
 }
 
 /* The line's events as whole events; a bare new "status" makes one. */
@@ -137,8 +137,8 @@ record_end(struct log *l, const struct attempt *a, cJSON *last, struct err *e)
 	int rc = log_mark(l, &mark, e);
 
 	if (rc == 0)
-		rc = slot_put(l->w, a->id, a->generation + 1, a->generation, kind_of(last), a->token, &owner,
-		    last, e);
+		rc = slot_put(l->w, a->id, a->generation + 1, a->generation, kind_of(last),
+		    a->token, &owner, last, e);
 	if (rc == 0)
 		rc = log_append_once(l, &last, 1, a->id, a->generation, mark, e);
 	if (rc >= 0)
@@ -172,7 +172,8 @@ commit_line(struct log *l, cJSON *line, struct err *e)
 	if (json_bool(line, "committed", false) || strcmp(stage_status(line), "lost") == 0)
 		return 0;
 	if (!attempt_of(line, &a))
-		return err_set(e, VIV_REFUSED, "'%.100s' has no claim", a.id != NULL ? a.id : "(no id)");
+		return err_set(
+		    e, VIV_REFUSED, "'%.100s' has no claim", a.id != NULL ? a.id : "(no id)");
 	n = collect(line, &a, ev);
 	rc = n > 0 ? record(l, &a, ev, n, e) : 0;
 	if (rc == 0 && n > 0) {
@@ -213,8 +214,10 @@ commit_decide(struct log *l, const char *id, const char *who, int64_t base, cons
 
 	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(l->w, id, &s) == SLOT_HELD)
 		return err_set(e, VIV_REFUSED, "'%s' is being worked on by '%s'", id, s.resident);
-	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE) && end_generation(l->w, id, s.number) > base)
-		return err_set(e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
+	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE) &&
+	    end_generation(l->w, id, s.number) > base)
+		return err_set(
+		    e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
 	if (rc == 0)
 		rc = log_mark(l, &mark, e);
 	if (rc != 0)
@@ -224,8 +227,8 @@ commit_decide(struct log *l, const char *id, const char *who, int64_t base, cons
 	rand_hex(token, 16);
 	ev = complete(&a, event);
 	json_set_bool(ev, "final", true);
-	rc = slot_put(l->w, id, a.generation, s.kind != SLOT_NONE ? s.number : 0, kind_of(ev), token, &owner,
-	    ev, e);
+	rc = slot_put(l->w, id, a.generation, s.kind != SLOT_NONE ? s.number : 0, kind_of(ev),
+	    token, &owner, ev, e);
 	if (rc == 0)
 		rc = log_append_once(l, &ev, 1, id, a.generation, mark, e);
 	if (rc >= 0) {
@@ -253,7 +256,8 @@ commit_repair(struct log *l, const char *id, int64_t number, struct log_mark sin
 
 		/* Gone meanwhile is well; damaged is not. */
 		if (slot_read(l->w, id, number, &s, NULL) == 0)
-			rc = err_set(e, VIV_CONFIG, "slot %lld of '%s' carries no event", (long long)number, id);
+			rc = err_set(e, VIV_CONFIG, "slot %lld of '%s' carries no event",
+			    (long long)number, id);
 	}
 	cJSON_Delete(ev);
 	if (rc >= 0) {

@@ -32,6 +32,7 @@ int commit_decide(struct log *l, const char *id, const char *who, int64_t base, 
  * A free or done slot that is still there: append its event if a crash kept it out of
  * the log, sync, remove the chain. 1 when the event was missing, 0 when not.
  */
-int commit_repair(struct log *l, const char *id, int64_t number, struct log_mark since, struct err *e);
+int commit_repair(
+    struct log *l, const char *id, int64_t number, struct log_mark since, struct err *e);
 
 #endif

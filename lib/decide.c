@@ -154,6 +154,8 @@ decision(const struct decide *d, const char *status, const cJSON *waiting)
 	json_set_str(ev, "status", status);
 	json_set_str(ev, "reason", reason);
 	json_set_str(ev, "review_verdict", approved ? "APPROVE" : "REJECT");
+	if (requeue)		/* his wish, not the task's fault */
+		json_set_bool(ev, "counted", false);
 	repeat(ev, waiting);
 	/* Whoever tries again is told this (lib/claim.c). */
 	if (d->reason != NULL && !approved) {

@@ -196,7 +196,8 @@ file_create(int dir, const char *name, const void *p, size_t n, mode_t mode, str
 	if (tmp == NULL)
 		return -(e != NULL ? e->code : VIV_IO);
 	if (linkat(dir, tmp, dir, name, 0) != 0)
-		rc = err_sys(e, errno == EEXIST ? VIV_NO : VIV_CANTCREAT, "cannot create '%s'", name);
+		rc = err_sys(
+		    e, errno == EEXIST ? VIV_NO : VIV_CANTCREAT, "cannot create '%s'", name);
 	unlinkat(dir, tmp, 0);
 	free(tmp);
 	return rc;

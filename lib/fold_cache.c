@@ -108,8 +108,8 @@ load_tasks(struct fold *f, const struct head *h, const char **p, const char *end
 	for (uint64_t i = 0; i < h->tasks; i++) {
 		struct fold_task *t;
 
-		if (!take(p, end, &r, sizeof(r)) || r.idlen > TASK_ID_BYTES || r.segment >= f->nnames ||
-		    !take(p, end, id, r.idlen))
+		if (!take(p, end, &r, sizeof(r)) || r.idlen > TASK_ID_BYTES ||
+		    r.segment >= f->nnames || !take(p, end, id, r.idlen))
 			return false;
 		id[r.idlen] = '\0';
 		t = fold_add(f, id);
@@ -138,8 +138,9 @@ fold_cache_load(struct fold *f, struct log *l)
 	if (file_read(l->w->fd, CACHE, CACHE_MAX, &b, NULL) == 0) {
 		p = b.p;
 		end = b.p + b.len;
-		if (!take(&p, end, &h, sizeof(h)) || h.magic != MAGIC || h.size != sizeof(struct row) ||
-		    !load_segments(l, &h, &p, end) || !load_tasks(f, &h, &p, end)) {
+		if (!take(&p, end, &h, sizeof(h)) || h.magic != MAGIC ||
+		    h.size != sizeof(struct row) || !load_segments(l, &h, &p, end) ||
+		    !load_tasks(f, &h, &p, end)) {
 			fold_free(f);
 			log_rewind(l);
 		}
@@ -152,7 +153,8 @@ static void
 put_segments(struct buf *b, const struct log *l)
 {
 	for (size_t i = 0; i < l->nseg; i++) {
-		struct place pl = {.ino = (uint64_t)l->seg[i].ino, .offset = (uint64_t)l->seg[i].offset};
+		struct place pl = {
+		    .ino = (uint64_t)l->seg[i].ino, .offset = (uint64_t)l->seg[i].offset};
 
 		snprintf(pl.name, sizeof(pl.name), "%s", l->seg[i].name);
 		tail_of(l, &l->seg[i], pl.tail);
@@ -185,8 +187,9 @@ fold_cache_save(const struct fold *f, const struct log *l)
 		if (t == NULL)
 			continue;
 		memset(&r, 0, sizeof(r));
-		r = (struct row){t->generation, t->offset, t->when, t->started, t->not_before, t->len,
-		    t->segment, t->attempts, t->status, t->final, t->posted, (uint8_t)strlen(t->id)};
+		r = (struct row){t->generation, t->offset, t->when, t->started, t->not_before,
+		    t->len, t->segment, t->attempts, t->status, t->final, t->posted,
+		    (uint8_t)strlen(t->id)};
 		buf_add(&b, &r, sizeof(r));
 		buf_add(&b, t->id, r.idlen);
 	}

@@ -94,8 +94,8 @@ halt_pace(const struct world *w, struct err *e)
 		return rc;
 	if (wait != NULL && (!cJSON_IsNumber(wait) || wait->valuedouble < 0 ||
 	    wait->valuedouble > PACE_MAX_S))
-		pace = err_set(e, VIV_CONFIG, "'%s': 'wait_seconds' is no number from 0 to %d", WORLD_PACE,
-		    PACE_MAX_S);
+		pace = err_set(e, VIV_CONFIG, "'%s': 'wait_seconds' is no number from 0 to %d",
+		    WORLD_PACE, PACE_MAX_S);
 	else if (wait != NULL)
 		pace = wait->valuedouble;
 	cJSON_Delete(v);

@@ -38,7 +38,8 @@ log_open(struct log *l, const struct world *w, struct err *e)
 	l->dir = openat(w->fd, WORLD_AUDIT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (l->dir < 0)
 		return err_sys(e, VIV_CONFIG, "cannot open '%s'", WORLD_AUDIT);
-	snprintf(l->own, sizeof(l->own), w->shared ? SEGMENT_PREFIX ".%s.jsonl" : SEGMENT_PREFIX ".jsonl", w->host);
+	snprintf(l->own, sizeof(l->own),
+	    w->shared ? SEGMENT_PREFIX ".%s.jsonl" : SEGMENT_PREFIX ".jsonl", w->host);
 	return 0;
 }
 
@@ -105,7 +106,9 @@ set_aside(struct log *l, off_t from, off_t size, struct err *e)
 		rc = err_sys(e, VIV_IO, "cannot read the end of the log");
 	b.len = n;
 	buf_char(&b, '\n');
-	fd = rc != 0 ? -1 : openat(l->dir, TORN, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = rc != 0 ?
+	    -1 :
+	    openat(l->dir, TORN, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (rc == 0 && fd < 0)
 		rc = err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_AUDIT, TORN);
 	if (rc == 0)
@@ -177,7 +180,8 @@ settle(struct log *l, struct err *e)
 		l->fd = -1;
 	}
 	if (l->fd < 0) {
-		l->fd = openat(l->dir, l->own, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		l->fd = openat(
+		    l->dir, l->own, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		l->tail = -1;
 	}
 	if (l->fd < 0 || fstat(l->fd, &st) != 0)
@@ -205,8 +209,8 @@ lock_log(struct log *l, struct err *e)
 	int rc;
 
 	if (l->lock.fd < 0) {
-		snprintf(name, sizeof(name), "." SEGMENT_PREFIX "%s%s.lock", l->w->shared ? "." : "",
-		    l->w->shared ? l->w->host : "");
+		snprintf(name, sizeof(name), "." SEGMENT_PREFIX "%s%s.lock",
+		    l->w->shared ? "." : "", l->w->shared ? l->w->host : "");
 		rc = lock_open(&l->lock, l->dir, name, e);
 		if (rc != 0)
 			return rc;

@@ -92,12 +92,14 @@ struct log_mark {
 	off_t offset;
 };
 int log_mark(struct log *l, struct log_mark *out, struct err *e);	/* the end as it is now */
-struct log_mark log_read_mark(const struct log *l);	/* where log_read stands in this host's segment */
-int log_append_once(struct log *l, cJSON *const *events, size_t n, const char *id, int64_t generation,
-    struct log_mark since, struct err *e);
+struct log_mark log_read_mark(
+    const struct log *l); /* where log_read stands in this host's segment */
+int log_append_once(struct log *l, cJSON *const *events, size_t n, const char *id,
+    int64_t generation, struct log_mark since, struct err *e);
 
 /* Did the attempt (id, generation) end with that status, by the whole log? 1, 0, or an error. */
-int log_has_final(struct log *l, const char *id, int64_t generation, const char *status, struct err *e);
+int log_has_final(
+    struct log *l, const char *id, int64_t generation, const char *status, struct err *e);
 
 /* Make durable what was appended, then remove the chains of log_ended. */
 int log_sync(struct log *l, struct err *e);

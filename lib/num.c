@@ -89,7 +89,10 @@ num_size(const char *s, long long min, long long max, long long *out)
 {
 	char part[32] = "";
 	char c = suffix(s, "kMG", part);
-	long long unit = c == 'k' ? 1024 : c == 'M' ? 1024 * 1024 : c == 'G' ? 1024LL * 1024 * 1024 : 1;
+	long long unit = c == 'k' ? 1024 :
+	    c == 'M'		  ? 1024 * 1024 :
+	    c == 'G'		  ? 1024LL * 1024 * 1024 :
+				    1;
 	long long v;
 
 	if (!num_int(part, 0, (1LL << 62) / unit, &v) || v * unit < min || v * unit > max)

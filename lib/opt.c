@@ -43,8 +43,8 @@ opt_next(int argc, char **argv, const char *shorts, const struct option *longs)
 	int c, n = 0;
 
 	if (letters[0] == '\0') {
-		snprintf(letters, sizeof(letters), "%s%sC:h", shorts[0] == '+' || shorts[0] == '-' ? "" : ":",
-		    shorts);
+		snprintf(letters, sizeof(letters), "%s%sC:h",
+		    shorts[0] == '+' || shorts[0] == '-' ? "" : ":", shorts);
 		if (shorts[0] == '+')
 			snprintf(letters, sizeof(letters), "+:%sC:h", shorts + 1);
 		for (; longs != NULL && longs[n].name != NULL && n < 40; n++)

@@ -53,7 +53,8 @@ read_rules(struct policy *p, const cJSON *root, struct err *e)
 			return rc;
 		for (size_t i = 0; i + 1 < p->n; i++)
 			if (strcmp(p->rules[i].name, p->rules[p->n - 1].name) == 0)
-				return err_set(e, VIV_CONFIG, "two rules for '%s'", p->rules[i].name);
+				return err_set(
+				    e, VIV_CONFIG, "two rules for '%s'", p->rules[i].name);
 	}
 	return rc;
 }
@@ -79,7 +80,8 @@ read_number(long long *out, const cJSON *root, const char *name, long long dflt,
 	if (v == NULL)
 		return 0;
 	if (!cJSON_IsNumber(v) || v->valuedouble < (double)min || v->valuedouble > (double)max)
-		return err_set(e, VIV_CONFIG, "'%s' is no number from %lld to %lld", name, min, max);
+		return err_set(
+		    e, VIV_CONFIG, "'%s' is no number from %lld to %lld", name, min, max);
 	*out = (long long)v->valuedouble;
 	return 0;
 }
@@ -161,7 +163,8 @@ load_share(struct policy **out, struct err *e)
 	int rc;
 
 	if (path == NULL)
-		return err_set(e, VIV_CONFIG, "cannot find 'share/policy.json' of this installation");
+		return err_set(
+		    e, VIV_CONFIG, "cannot find 'share/policy.json' of this installation");
 	rc = file_read(AT_FDCWD, path, POLICY_FILE_MAX, &b, e);
 	if (rc == 0)
 		rc = policy_parse(out, b.p != NULL ? b.p : "", b.len, path, e);
@@ -243,15 +246,15 @@ inside(const char *path, const char *dir)
 static bool
 system_program(const char *real)
 {
-	static const char *const places[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store",
-		"/gnu/store"};
+	static const char *const places[] = {
+	    "/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/gnu/store"};
 	struct stat st;
 	bool below = false;
 
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		below = below || inside(real, places[i]);
-	return below && stat(real, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IWOTH) == 0 &&
-	    access(real, X_OK) == 0;
+	return below && stat(real, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (st.st_mode & S_IWOTH) == 0 && access(real, X_OK) == 0;
 }
 
 static int
@@ -355,7 +358,8 @@ workdir_ok(const struct policy *p, const struct world *w, const char *real, stru
 		readable = r != NULL && inside(real, r);
 		free(r);
 	}
-	return readable ? 0 : err_set(e, VIV_REFUSED, "'%s' lies in no read root of the policy", real);
+	return readable ? 0 :
+			  err_set(e, VIV_REFUSED, "'%s' lies in no read root of the policy", real);
 }
 
 int

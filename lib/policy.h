@@ -22,9 +22,10 @@ int policy_parse(struct policy **out, const char *text, size_t n, const char *na
 void policy_free(struct policy *p);
 
 /* Settings of the file, with defaults. Lists are NULL-terminated and live in p. */
-const char *const *policy_read_roots(const struct policy *p);	/* absolute directories tasks may read */
+const char *const *policy_read_roots(
+    const struct policy *p); /* absolute directories tasks may read */
 int policy_floor(const struct policy *p);			/* least Landlock ABI (1) */
-long long policy_max_output(const struct policy *p);		/* bytes kept of each stream (65536) */
+long long policy_max_output(const struct policy *p); /* bytes kept of each stream (65536) */
 
 /* An allowed command. */
 struct policy_argv {

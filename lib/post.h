@@ -69,6 +69,19 @@ char *post_links(const struct post *p, const struct board *all, size_t i);
  * already; -VIV_IO leaves it to the first claim to record the rest. */
 int post_record(struct post *p, const char *who, cJSON *const *tasks, size_t n, struct err *e);
 
+/* Long options of viv-add that have no letter. */
+enum {
+	POST_NOT_BEFORE = 0x100,
+	POST_DEADLINE,
+	POST_MAX_ATTEMPTS,
+	POST_OK_EXIT,
+	POST_REVIEW,
+	POST_SERIAL
+};
+
+/* Set the member that option c stands for, if it does; a bad argument is a usage error. */
+void post_flag(cJSON *task, int c, const char *arg);
+
 /* What every task of a stream gets. Zero-initialise, fill in; strings are the caller's. */
 struct post_fill {
 	const struct world *w;

@@ -42,6 +42,7 @@ post_withdraw(struct post *p, const char *id, bool dry, struct err *e)
 	if (t == NULL && board_find(&p->board, id) < 0)
 		return err_set(e, VIV_NO, "task '%s' is unknown", id);
 	if (fold_done(t) || fold_dead(t))
-		return err_set(e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
+		return err_set(
+		    e, VIV_NO, "task '%s' is %s already", id, fold_done(t) ? "done" : "dead");
 	return dry ? 0 : decide(p, id, "failed", "withdrawn", e);
 }

@@ -174,7 +174,8 @@ not_started(struct proc *p, const struct start *s)
 	reaper_del(p->pid);
 	p->why = PROC_NOT_STARTED;
 	if (s->step == NULL) {
-		p->exit_code = s->error == ENOENT || s->error == ENOTDIR ? VIV_NOTFOUND : VIV_NOEXEC;
+		p->exit_code = s->error == ENOENT || s->error == ENOTDIR ? VIV_NOTFOUND :
+									   VIV_NOEXEC;
 		snprintf(p->problem, sizeof(p->problem), "%s", strerror(s->error));
 	} else {
 		p->exit_code = strcmp(s->step, "deadline") == 0 ? VIV_TIMEOUT :
@@ -324,7 +325,7 @@ take(struct proc *p, int i, const char *data, size_t n)
 	SHA256Update(p->hash[i], (const uint8_t *)data, n);
 	if (p->spec.echo && file_write(i + 1, data, n, "output", NULL) != 0) {
 		p->spec.echo = false;
-		p->lost = true;		/* it may have ended before, so that cancelling says nothing */
+		p->lost = true; /* it may have ended before, so that cancelling says nothing */
 		proc_cancel(p, 0);
 	}
 }

@@ -30,9 +30,9 @@ struct proc_spec {
 					 * nor run (the lease): checked by the child itself after it
 					 * has armed its own ITIMER_REAL, and kept by the reaper, so
 					 * that a stopped parent cannot let it outlive the claim */
-	size_t max_output;		/* bytes kept of each stream; the rest is counted and hashed */
-	size_t max_total;		/* bytes of both streams after which it is killed, 0: 1 GiB */
-	bool echo;			/* pass output on to our own stdout and stderr as well (viv-sandbox) */
+	size_t max_output; /* bytes kept of each stream; the rest is counted and hashed */
+	size_t max_total; /* bytes of both streams after which it is killed, 0: 1 GiB */
+	bool echo; /* pass output on to our own stdout and stderr as well (viv-sandbox) */
 	bool keep_stdin;		/* it reads our standard input */
 };
 
@@ -48,8 +48,8 @@ enum proc_why { PROC_EXITED, PROC_SIGNALED, PROC_TIMED_OUT, PROC_CANCELLED, PROC
 struct proc {
 	/* results, valid once proc_done() */
 	enum proc_why why;
-	int exit_code;			/* the command's; with PROC_NOT_STARTED 127 (no such program),
-					 * 126 (cannot be run), 124 (deadline over) or 77 (no sandbox) */
+	int exit_code; /* the command's; with PROC_NOT_STARTED 127 (no such program),
+					 * 126 (cannot be run), 124 (deadline over), 77 (no sandbox) */
 	int term_signal;		/* when a signal ended it, else 0 */
 	bool lost;			/* echo: output that could not be passed on */
 	char problem[160];		/* PROC_NOT_STARTED: which step failed and why */

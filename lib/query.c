@@ -66,8 +66,9 @@ matches(struct run *r, struct scan obj)
 		return false;
 	if (q->since == 0 && q->until == 0)
 		return true;
-	return scan_copy(scan_get(obj, "timestamp"), text, sizeof(text)) > 0 && clock_parse(text, &when) &&
-	    (q->since == 0 || when >= q->since) && (q->until == 0 || when < q->until);
+	return scan_copy(scan_get(obj, "timestamp"), text, sizeof(text)) > 0 &&
+	    clock_parse(text, &when) && (q->since == 0 || when >= q->since) &&
+	    (q->until == 0 || when < q->until);
 }
 
 static int

@@ -42,7 +42,8 @@ rand_hex(char *out, size_t nbytes)
 void
 rand_base64url(char *out, size_t nbytes)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const char digit[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 	unsigned char b[3];
 
 	for (size_t i = 0; i < nbytes; i += 3) {

@@ -117,7 +117,8 @@ hide(int fd)
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	setsid();
-	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || chdir("/") != 0)
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+	    chdir("/") != 0)
 		_exit(1);
 	fd = dup3(fd, 3, O_CLOEXEC) < 0 && fd != 3 ? -1 : 3;
 	syscall(SYS_close_range, 4U, ~0U, 0U);

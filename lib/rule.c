@@ -110,10 +110,13 @@ take_values(struct walk *w, const struct rule_flag *f, bool dash_ok)
 		const char *v = w->at + 1 < w->n ? w->in[w->at + 1] : NULL;
 
 		if (v == NULL)
-			return err_set(w->e, VIV_REFUSED, "flag '%s' of '%s' needs a value", f->name, w->name);
+			return err_set(
+			    w->e, VIV_REFUSED, "flag '%s' of '%s' needs a value", f->name, w->name);
 		if (*v == '-' && v[1] != '\0' && !dash_ok && !number_word(v))
-			return err_set(w->e, VIV_REFUSED, "value '%s' of flag '%s' begins with a dash: "
-			    "attach it to the flag", words_show(shown, v), f->name);
+			return err_set(w->e, VIV_REFUSED,
+			    "value '%s' of flag '%s' begins with a dash: "
+			    "attach it to the flag",
+			    words_show(shown, v), f->name);
 		if (value_ok(w, f, v) != 0)
 			return -VIV_REFUSED;
 		emit(w, v);
@@ -135,8 +138,8 @@ long_flag(const struct rule *r, struct walk *w)
 	if (word[len] == '\0')
 		return take_values(w, f, false);
 	if (f->values != 1 && !f->optional)
-		return err_set(w->e, VIV_REFUSED, "flag '%s' of '%s' takes no attached value", f->name,
-		    w->name);
+		return err_set(w->e, VIV_REFUSED, "flag '%s' of '%s' takes no attached value",
+		    f->name, w->name);
 	return value_ok(w, f, word + len + 1);
 }
 
@@ -159,8 +162,8 @@ short_flags(const struct rule *r, struct walk *w)
 			continue;
 		emit(w, word);
 		if (c[1] != '\0' && f->values == 2)
-			return err_set(w->e, VIV_REFUSED, "flag '%s' of '%s' takes no attached value", name,
-			    w->name);
+			return err_set(w->e, VIV_REFUSED,
+			    "flag '%s' of '%s' takes no attached value", name, w->name);
 		return c[1] != '\0' ? value_ok(w, f, c + 1) : take_values(w, f, false);
 	}
 	emit(w, word);
@@ -187,8 +190,9 @@ positional(const struct rule *r, struct walk *w, int *count)
 	if (!match_ok(r->match, word))
 		return refuse_word(w, "word", word);
 	if (r->max >= 0 && ++*count > r->max)
-		return err_set(w->e, VIV_REFUSED, "'%s' may have at most %d word%s besides its flags",
-		    w->name, r->max, r->max == 1 ? "" : "s");
+		return err_set(w->e, VIV_REFUSED,
+		    "'%s' may have at most %d word%s besides its flags", w->name, r->max,
+		    r->max == 1 ? "" : "s");
 	if (r->max < 0)
 		++*count;
 	emit(w, word);
@@ -219,8 +223,8 @@ walk_words(const struct rule *r, struct walk *w)
 		}
 	}
 	if (rc == 0 && count < r->min)
-		rc = err_set(w->e, VIV_REFUSED, "'%s' needs at least %d word%s besides its flags", w->name,
-		    r->min, r->min == 1 ? "" : "s");
+		rc = err_set(w->e, VIV_REFUSED, "'%s' needs at least %d word%s besides its flags",
+		    w->name, r->min, r->min == 1 ? "" : "s");
 	return rc;
 }
 

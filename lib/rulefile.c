@@ -22,7 +22,8 @@ rule_members(const cJSON *obj, const char *const *known, const char *what, struc
 		while (*k != NULL && strcmp(*k, m->string) != 0)
 			k++;
 		if (*k == NULL)
-			return err_set(e, VIV_CONFIG, "'%s' has an unknown member '%s'", what, m->string);
+			return err_set(
+			    e, VIV_CONFIG, "'%s' has an unknown member '%s'", what, m->string);
 	}
 	return 0;
 }
@@ -44,7 +45,8 @@ rule_strings(char ***out, const cJSON *obj, const char *name, struct err *e)
 		if (!cJSON_IsString(item)) {
 			rule_strings_free(*out);
 			*out = NULL;
-			return err_set(e, VIV_CONFIG, "'%s' holds something that is no string", name);
+			return err_set(
+			    e, VIV_CONFIG, "'%s' holds something that is no string", name);
 		}
 		(*out)[n++] = mem_dup(item->valuestring);
 	}
@@ -81,7 +83,9 @@ read_flag(struct rule_flag *f, const struct rule *r, const char *spec, struct er
 	}
 	if (*v != '\0')
 		f->match = mem_dup(v);
-	return ok ? 0 : err_set(e, VIV_CONFIG, "rule '%s': '%s' does not describe a flag", r->name, spec);
+	return ok ?
+	    0 :
+	    err_set(e, VIV_CONFIG, "rule '%s': '%s' does not describe a flag", r->name, spec);
 }
 
 static int
@@ -96,9 +100,10 @@ read_flags(struct rule *r, const cJSON *obj, struct err *e)
 	r->flags = n > 0 ? mem_zero(n, sizeof(*r->flags)) : NULL;
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		rc = read_flag(&r->flags[i], r, list[i], e);
-		if (rc == 0 && rule_flag_find(r, r->flags[i].name, strlen(r->flags[i].name)) != NULL)
-			rc = err_set(e, VIV_CONFIG, "rule '%s': flag '%s' stands there twice", r->name,
-			    r->flags[i].name);
+		if (rc == 0 &&
+		    rule_flag_find(r, r->flags[i].name, strlen(r->flags[i].name)) != NULL)
+			rc = err_set(e, VIV_CONFIG, "rule '%s': flag '%s' stands there twice",
+			    r->name, r->flags[i].name);
 		r->nflags = i + 1;
 	}
 	rule_strings_free(list);
@@ -162,7 +167,8 @@ static bool
 name_ok(const char *s)
 {
 	return s != NULL && *s != '\0' && *s != '-' && *s != '.' &&
-	    s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-")] == '\0';
+	    s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-")] ==
+	    '\0';
 }
 
 static int read_rule(struct rule *r, const cJSON *obj, bool sub, struct err *e);
@@ -177,7 +183,8 @@ read_subcommands(struct rule *r, const cJSON *obj, struct err *e)
 	if (list == NULL)
 		return 0;
 	if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) == 0 || r->style != RULE_GNU)
-		return err_set(e, VIV_CONFIG, "rule '%s': 'subcommands' is not understood", r->name);
+		return err_set(
+		    e, VIV_CONFIG, "rule '%s': 'subcommands' is not understood", r->name);
 	r->sub = mem_zero((size_t)cJSON_GetArraySize(list), sizeof(*r->sub));
 	cJSON_ArrayForEach(item, list) {
 		rc = read_rule(&r->sub[r->nsub++], item, true, e);
@@ -190,8 +197,8 @@ read_subcommands(struct rule *r, const cJSON *obj, struct err *e)
 static int
 read_rule(struct rule *r, const cJSON *obj, bool sub, struct err *e)
 {
-	static const char *const known[] = {"name", "flags", "insert", "positional", "style", "fork",
-		"subcommands", "examples", NULL};
+	static const char *const known[] = {"name", "flags", "insert", "positional", "style",
+	    "fork", "subcommands", "examples", NULL};
 	static const char *const known_sub[] = {"name", "flags", "insert", "positional", NULL};
 	const char *name = json_str(obj, "name");
 	const cJSON *may_fork = json_get(obj, "fork");
@@ -282,7 +289,8 @@ describe(const struct rule *r, const char *before, struct buf *out)
 	else if (r->nsub > 0)
 		buf_str(out, " SUBCOMMAND");
 	else if (r->max != 0)
-		buf_fmt(out, " [%s%s]", r->match != NULL ? r->match : "WORD", r->max == 1 ? "" : "...");
+		buf_fmt(
+		    out, " [%s%s]", r->match != NULL ? r->match : "WORD", r->max == 1 ? "" : "...");
 	buf_str(out, r->fork ? " (may start processes)\n" : "\n");
 	describe_flags(r, out);
 	for (size_t i = 0; i < r->nsub; i++)

@@ -97,7 +97,7 @@ check_workdir(struct run *r)
 	struct err e = {0};
 
 	if (dir == NULL && r->setup->workdir != NULL) {
-		/* -D is the word of whoever runs this, not the task's: any directory outside the world. */
+		/* -D is the word of whoever runs this, not the task's: anywhere but the world. */
 		r->workdir = realpath(r->setup->workdir, NULL);
 		return r->workdir != NULL && !inside_world(r, r->workdir) ? 0 :
 		    refuse(r, "failed", "cannot use the working directory", r->setup->workdir);
@@ -120,7 +120,8 @@ take_hold(struct run *r)
 
 	if (r->setup->w == NULL || claim == NULL || id == NULL || token == NULL)
 		return 0;
-	if (slot_hold(&r->hold, r->setup->w, id, (int64_t)json_num(claim, "generation", 0), token, true, &e) != 0 ||
+	if (slot_hold(&r->hold, r->setup->w, id, (int64_t)json_num(claim, "generation", 0), token,
+		true, &e) != 0 ||
 	    slot_renew(&r->hold, r->setup->w, &e) != 0) {
 		err_warn("%s", e.msg);
 		json_set_str(r->line, "status", "lost");
@@ -188,7 +189,8 @@ make_scratch(struct run *r, struct err *e)
 	const char *tmp = getenv("TMPDIR");
 
 	if (w == NULL || id == NULL || task_id_check(id, NULL) != 0) {
-		r->scratch = mem_fmt("%s/viv-cycle.XXXXXX", tmp != NULL && *tmp == '/' ? tmp : "/tmp");
+		r->scratch = mem_fmt(
+		    "%s/viv-cycle.XXXXXX", tmp != NULL && *tmp == '/' ? tmp : "/tmp");
 		if (mkdtemp(r->scratch) == NULL)
 			return err_sys(e, VIV_CANTCREAT, "cannot create a scratch directory");
 		return 0;
@@ -200,7 +202,8 @@ make_scratch(struct run *r, struct err *e)
 	/* Left by an earlier run of the same line. */
 	if (file_remove_tree(w->fd, r->scratch_name, e) != 0)
 		return -VIV_IO;
-	if (file_mkdirs(w->fd, WORLD_WORK, 0700, e) != 0 || mkdirat(w->fd, r->scratch_name, 0700) != 0)
+	if (file_mkdirs(w->fd, WORLD_WORK, 0700, e) != 0 ||
+	    mkdirat(w->fd, r->scratch_name, 0700) != 0)
 		return err_sys(e, VIV_CANTCREAT, "cannot create '%s'", r->scratch_name);
 	return 0;
 }
@@ -210,7 +213,8 @@ remove_scratch(struct run *r)
 {
 	struct err e = {0};
 
-	if (r->scratch_name != NULL && r->setup->idle == NULL && is_empty(r->setup->w->fd, r->scratch_name)) {
+	if (r->scratch_name != NULL && r->setup->idle == NULL &&
+	    is_empty(r->setup->w->fd, r->scratch_name)) {
 		r->setup->idle = r->scratch_name;
 		r->scratch_name = NULL;
 	} else if (r->scratch != NULL && file_remove_tree(AT_FDCWD, r->scratch, &e) != 0) {
@@ -221,7 +225,8 @@ remove_scratch(struct run *r)
 static int
 prepare(struct run *r, struct err *e)
 {
-	static const char *const shared[] = {"world/mutable/library", "world/mutable/.swarm/discussions"};
+	static const char *const shared[] = {
+	    "world/mutable/library", "world/mutable/.swarm/discussions"};
 	const char *const *roots = policy_read_roots(r->setup->policy);
 	const char *read[READ_ROOTS + 4] = {NULL};
 	char *own[2] = {NULL, NULL};
@@ -262,8 +267,12 @@ start(struct run *r, struct err *e)
 	char **env = sandbox_env(&spec);
 	double timeout = timeout_of(r);
 	int64_t fuse = clock_boot_ns() + (int64_t)((timeout + 1) * 1e9);
-	struct proc_spec p = {.path = r->argv.path, .argv = r->argv.argv, .env = env,
-	    .cwd = r->workdir != NULL ? r->workdir : r->scratch, .box = r->box, .timeout_s = timeout,
+	struct proc_spec p = {.path = r->argv.path,
+	    .argv = r->argv.argv,
+	    .env = env,
+	    .cwd = r->workdir != NULL ? r->workdir : r->scratch,
+	    .box = r->box,
+	    .timeout_s = timeout,
 	    .max_output = r->setup->max_output};
 	int rc;
 
@@ -329,7 +338,8 @@ set_stream(cJSON *res, const char *name, const struct proc_stream *s)
 	char *text = mem_alloc(3 * n + 1);
 	size_t out = 0, i = 0;
 
-	/* Bytes that are no UTF-8 (or NUL) cannot stand in JSON: shown as U+FFFD; the hash is of the real ones. */
+	/* Bytes that are no UTF-8 (or NUL) cannot stand in JSON: shown as U+FFFD; the hash is
+	 * of the real ones. */
 	while (i < n) {
 		uint32_t cp;
 		size_t len = utf8_decode(s->text.p + i, n - i, &cp);
@@ -369,8 +379,8 @@ exit_ok(const cJSON *line, int code)
 static cJSON *
 result_of(const struct run *r)
 {
-	static const char *const why[] = {"exited", "signaled", "timed_out", "cancelled", "too_much_output",
-	    "not_started"};
+	static const char *const why[] = {
+	    "exited", "signaled", "timed_out", "cancelled", "too_much_output", "not_started"};
 	const struct proc *p = &r->proc;
 	cJSON *res = json_new(), *argv = json_list();
 	bool ok = p->why == PROC_EXITED && exit_ok(r->line, p->exit_code);
@@ -378,12 +388,14 @@ result_of(const struct run *r)
 	json_set_str(res, "status", ok ? "completed" : "failed");
 	json_set(res, "exit_code", p->why == PROC_EXITED || p->why == PROC_NOT_STARTED ?
 	    cJSON_CreateNumber(p->exit_code) : cJSON_CreateNull());
-	json_set(res, "signal", p->term_signal != 0 ? cJSON_CreateNumber(p->term_signal) : cJSON_CreateNull());
+	json_set(res, "signal",
+	    p->term_signal != 0 ? cJSON_CreateNumber(p->term_signal) : cJSON_CreateNull());
 	json_set_bool(res, "timed_out", p->why == PROC_TIMED_OUT);
 	json_set_str(res, "why", why[p->why]);
 	set_stream(res, "stdout", &p->out);
 	set_stream(res, "stderr", &p->err);
-	json_set_bool(res, "truncated", p->out.bytes > p->out.text.len || p->err.bytes > p->err.text.len);
+	json_set_bool(
+	    res, "truncated", p->out.bytes > p->out.text.len || p->err.bytes > p->err.text.len);
 	json_set_num(res, "wall_s", p->wall_s);
 	json_set_num(res, "user_s", p->user_s);
 	json_set_num(res, "sys_s", p->sys_s);
@@ -409,8 +421,9 @@ store(struct run *r, cJSON *res, struct err *e)
 		return 0;
 	file = json_new();
 	task = cJSON_Duplicate(r->line, true);
-	for (const char *const *m = (const char *const[]){"claim", "safety", "events", "committed", "status",
-	    "context", "previous", NULL}; *m != NULL; m++)
+	for (const char *const *m = (const char *const[]){"claim", "safety", "events", "committed",
+		 "status", "context", "previous", NULL};
+	     *m != NULL; m++)
 		json_del(task, *m);
 	json_set(file, "task", task);
 	json_set(file, "claim", cJSON_Duplicate(claim, true));

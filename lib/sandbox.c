@@ -56,18 +56,26 @@ static const struct {
 	const char *path;
 	enum landlock_grant grant;
 } system_path[] = {
-	{"/usr", LANDLOCK_PROGRAMS}, {"/bin", LANDLOCK_PROGRAMS}, {"/sbin", LANDLOCK_PROGRAMS},
-	{"/lib", LANDLOCK_PROGRAMS}, {"/lib64", LANDLOCK_PROGRAMS},
-	{"/etc/ld.so.cache", LANDLOCK_READ}, {"/etc/ld.so.conf", LANDLOCK_READ},
-	{"/etc/ld.so.conf.d", LANDLOCK_READ}, {"/etc/alternatives", LANDLOCK_READ},
-	{"/etc/localtime", LANDLOCK_READ},
-	{"/dev/null", LANDLOCK_DEVICE}, {"/dev/zero", LANDLOCK_DEVICE}, {"/dev/full", LANDLOCK_DEVICE},
-	{"/dev/urandom", LANDLOCK_READ}, {"/dev/random", LANDLOCK_READ},
+    {"/usr", LANDLOCK_PROGRAMS},
+    {"/bin", LANDLOCK_PROGRAMS},
+    {"/sbin", LANDLOCK_PROGRAMS},
+    {"/lib", LANDLOCK_PROGRAMS},
+    {"/lib64", LANDLOCK_PROGRAMS},
+    {"/etc/ld.so.cache", LANDLOCK_READ},
+    {"/etc/ld.so.conf", LANDLOCK_READ},
+    {"/etc/ld.so.conf.d", LANDLOCK_READ},
+    {"/etc/alternatives", LANDLOCK_READ},
+    {"/etc/localtime", LANDLOCK_READ},
+    {"/dev/null", LANDLOCK_DEVICE},
+    {"/dev/zero", LANDLOCK_DEVICE},
+    {"/dev/full", LANDLOCK_DEVICE},
+    {"/dev/urandom", LANDLOCK_READ},
+    {"/dev/random", LANDLOCK_READ},
 };
 
 /* What a name lookup and TLS read. */
 static const char *const net_path[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf",
-	"/etc/services", "/etc/gai.conf", "/etc/host.conf", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"};
+    "/etc/services", "/etc/gai.conf", "/etc/host.conf", "/etc/ssl/certs", "/etc/ssl/openssl.cnf"};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -87,7 +95,8 @@ sandbox_check(const struct sandbox_layers *l, int floor, struct err *e)
 	if (floor < 1)
 		floor = 1;
 	if (l->landlock_abi == 0)
-		return err_set(e, VIV_REFUSED, "no sandbox: this kernel or its configuration has no Landlock");
+		return err_set(
+		    e, VIV_REFUSED, "no sandbox: this kernel or its configuration has no Landlock");
 	if (l->landlock_abi < floor)
 		return err_set(e, VIV_REFUSED, "no sandbox: Landlock has ABI %d, the floor is %d",
 		    l->landlock_abi, floor);
@@ -114,7 +123,8 @@ chain_of(struct chain *c, const char *dir, struct err *e)
 	struct stat st;
 
 	for (c->n = 0; fd >= 0 && fstat(fd, &st) == 0; fd = up) {
-		if (c->n > 0 && c->at[c->n - 1].dev == st.st_dev && c->at[c->n - 1].ino == st.st_ino) {
+		if (c->n > 0 && c->at[c->n - 1].dev == st.st_dev &&
+		    c->at[c->n - 1].ino == st.st_ino) {
 			close(fd);
 			return 0;
 		}
@@ -157,7 +167,8 @@ grant(int ruleset, int abi, const char *path, enum landlock_grant g, const struc
 	if (fstat(fd, &st) != 0)
 		rc = err_sys(e, VIV_IO, "cannot examine '%s'", path);
 	else if (chain_has(forbidden, &st))
-		rc = err_set(e, VIV_REFUSED, "'%s' contains the world, and a grant covers all below it", path);
+		rc = err_set(e, VIV_REFUSED,
+		    "'%s' contains the world, and a grant covers all below it", path);
 	else if (g == LANDLOCK_WRITE && !S_ISDIR(st.st_mode))
 		rc = err_set(e, VIV_REFUSED, "'%s' is not a directory", path);
 	else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !absent_ok)
@@ -188,7 +199,8 @@ grant_all(int ruleset, int abi, const struct sandbox_spec *spec, struct err *e)
 	if (spec->forbid != NULL)
 		rc = chain_of(&forbidden, spec->forbid, e);
 	for (size_t i = 0; i < COUNT(system_path) && rc == 0; i++)
-		rc = grant(ruleset, abi, system_path[i].path, system_path[i].grant, &forbidden, true, e);
+		rc = grant(
+		    ruleset, abi, system_path[i].path, system_path[i].grant, &forbidden, true, e);
 	for (size_t i = 0; i < COUNT(net_path) && spec->net && rc == 0; i++)
 		rc = grant(ruleset, abi, net_path[i], LANDLOCK_READ, &forbidden, true, e);
 	if (rc == 0)
@@ -322,7 +334,8 @@ static const char *const plain_env[] = {
 static bool
 zone_ok(const char *tz)
 {
-	static const char ok[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-/,.<>";
+	static const char ok[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-/,.<>";
 
 	return tz != NULL && *tz != '\0' && *tz != '/' && strspn(tz, ok) == strlen(tz) &&
 	    strlen(tz) < 64 && strstr(tz, "..") == NULL;
@@ -376,31 +389,39 @@ sandbox_explain(struct buf *out, const struct sandbox_spec *spec, const struct s
 
 	explain_paths(out, "may read", spec->read, NULL);
 	explain_paths(out, "may read and write", spec->write, spec->scratch);
-	buf_fmt(out, "%s: reads no other file but the system's programs, libraries and a few devices "
-	    "(Landlock)\n", fs);
+	buf_fmt(out,
+	    "%s: reads no other file but the system's programs, libraries and a few devices "
+	    "(Landlock)\n",
+	    fs);
 	buf_fmt(out, "%s: writes nowhere else (Landlock)\n", fs);
 	buf_fmt(out, "%s: truncates nothing elsewhere (Landlock ABI 3)\n",
 	    abi >= LANDLOCK_ABI_TRUNCATE ? "holds" : "open");
 	buf_fmt(out, "%s: executes only programs of the system (Landlock)\n", fs);
-	buf_fmt(out, "%s: changes no mode, owner, time or attribute of any file (seccomp)\n", calls);
+	buf_fmt(
+	    out, "%s: changes no mode, owner, time or attribute of any file (seccomp)\n", calls);
 	if (spec->net)
 		buf_str(out, "open: internet sockets of every kind are allowed, as asked\n");
 	else
 		buf_fmt(out, "%s: no network, no socket but local stream pairs (seccomp)\n", calls);
 	buf_fmt(out, "%s: signals reach its own processes only (%s)\n", calls,
 	    abi >= LANDLOCK_ABI_SCOPE ? "Landlock ABI 6" : "seccomp: its own group only");
-	buf_fmt(out, "%s: stays in its process group, which is killed as a whole (seccomp)\n", calls);
+	buf_fmt(
+	    out, "%s: stays in its process group, which is killed as a whole (seccomp)\n", calls);
 	buf_fmt(out, "%s: %s (seccomp)\n", calls,
 	    spec->fork ? "starts processes, up to the limit" : "starts no process");
 	buf_fmt(out, "%s: no tracing, mounts, namespaces, keys, bpf, io_uring, userfaultfd, memory "
 	    "files, System V IPC or message queues (seccomp)\n", calls);
 	buf_fmt(out, "%s: no rights from set-user-ID programs, no capabilities\n",
 	    l->no_new_privs ? "holds" : "open");
-	buf_fmt(out, "holds: clean environment; no descriptor but standard input, output and error\n");
-	buf_fmt(out, "holds: at most %lld bytes of memory a process and %lld a file, %ld s of CPU, "
-	    "%ld descriptors\n", spec->max_memory > 0 ? spec->max_memory : 4LL << 30,
+	buf_fmt(
+	    out, "holds: clean environment; no descriptor but standard input, output and error\n");
+	buf_fmt(out,
+	    "holds: at most %lld bytes of memory a process and %lld a file, %ld s of CPU, "
+	    "%ld descriptors\n",
+	    spec->max_memory > 0 ? spec->max_memory : 4LL << 30,
 	    spec->max_file > 0 ? spec->max_file : 1LL << 30,
-	    spec->max_cpu_s > 0 ? spec->max_cpu_s : 3600, spec->max_files > 0 ? spec->max_files : 256);
+	    spec->max_cpu_s > 0 ? spec->max_cpu_s : 3600,
+	    spec->max_files > 0 ? spec->max_files : 256);
 	buf_str(out, "open: names, sizes and times of files elsewhere can be asked for (stat)\n");
 	buf_str(out, "open: interpreters run what they can read; the same rules hold for it\n");
 	buf_str(out, "open: the number of files and the space they take in all\n");

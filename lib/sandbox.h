@@ -24,17 +24,17 @@ struct sandbox_layers {
 
 /* Rules for one command. Strings are the caller's and must outlive sandbox_prepare. */
 struct sandbox_spec {
-	const char *const *read;	/* NULL or NULL-terminated directories or files readable below */
+	const char *const *read; /* NULL or NULL-terminated directories or files readable below */
 	const char *const *write;	/* NULL or NULL-terminated directories writable below */
-	const char *scratch;		/* NULL or the private directory: HOME and TMPDIR, writable */
-	const char *forbid;		/* NULL or a directory that no root may contain (the world) */
+	const char *scratch; /* NULL or the private directory: HOME and TMPDIR, writable */
+	const char *forbid; /* NULL or a directory that no root may contain (the world) */
 	bool net;			/* sockets allowed (viv-sandbox --net only) */
 	bool fork;			/* may start processes; otherwise only threads */
 	int floor;			/* least Landlock ABI to run at all; 0 means 1 */
 	long long max_memory;		/* bytes of address space, 0: default 4 GiB */
 	long long max_file;		/* bytes of one written file, 0: default 1 GiB */
 	long max_cpu_s;			/* CPU seconds of one process, 0: default 3600 */
-	long max_procs;			/* processes and threads of this uid (root: unlimited), 0: default 4096 */
+	long max_procs; /* processes and threads of this uid (root: unlimited), 0: default 4096 */
 	long max_files;			/* descriptors, 0: default 256 */
 };
 
@@ -63,6 +63,7 @@ char **sandbox_env(const struct sandbox_spec *spec);
 void sandbox_env_free(char **env);
 
 /* Append a line a guarantee, "holds: ..." or "open: ..." (what is not prevented). */
-void sandbox_explain(struct buf *out, const struct sandbox_spec *spec, const struct sandbox_layers *l);
+void sandbox_explain(
+    struct buf *out, const struct sandbox_spec *spec, const struct sandbox_layers *l);
 
 #endif

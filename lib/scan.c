@@ -122,7 +122,8 @@ check_string(struct check *c, bool *escaped)
 			if (!check_escape(c))
 				return false;
 		} else if (ch < 0x20) {
-			return wrong(c, c->p, ch == 0 ? "NUL byte" : "control character in a string");
+			return wrong(
+			    c, c->p, ch == 0 ? "NUL byte" : "control character in a string");
 		} else if (ch < 0x80) {
 			c->p++;
 		} else {

@@ -46,29 +46,83 @@ struct norm {
 static char
 letter(uint32_t cp)
 {
-	static const struct { uint32_t first, last; uint32_t period; char base; } ranges[] = {
-		{'A', 'Z', 26, 'a'}, {'a', 'z', 26, 'a'}, {'0', '9', 10, '0'},
-		{0xff21, 0xff3a, 26, 'a'}, {0xff41, 0xff5a, 26, 'a'}, {0xff10, 0xff19, 10, '0'},
-		{0x1d400, 0x1d6a3, 26, 'a'}, {0x1d7ce, 0x1d7ff, 10, '0'},
-		{0x24b6, 0x24e9, 26, 'a'}, {0x249c, 0x24b5, 26, 'a'},
-		{0x1f110, 0x1f129, 26, 'a'}, {0x1f130, 0x1f149, 26, 'a'}, {0x1f150, 0x1f169, 26, 'a'},
-		{0x1f170, 0x1f189, 26, 'a'}, {0x1f1e6, 0x1f1ff, 26, 'a'},
+	static const struct { uint32_t first, last; uint32_t period; char base;
+	} ranges[] = {
+	    {'A', 'Z', 26, 'a'},
+	    {'a', 'z', 26, 'a'},
+	    {'0', '9', 10, '0'},
+	    {0xff21, 0xff3a, 26, 'a'},
+	    {0xff41, 0xff5a, 26, 'a'},
+	    {0xff10, 0xff19, 10, '0'},
+	    {0x1d400, 0x1d6a3, 26, 'a'},
+	    {0x1d7ce, 0x1d7ff, 10, '0'},
+	    {0x24b6, 0x24e9, 26, 'a'},
+	    {0x249c, 0x24b5, 26, 'a'},
+	    {0x1f110, 0x1f129, 26, 'a'},
+	    {0x1f130, 0x1f149, 26, 'a'},
+	    {0x1f150, 0x1f169, 26, 'a'},
+	    {0x1f170, 0x1f189, 26, 'a'},
+	    {0x1f1e6, 0x1f1ff, 26, 'a'},
 	};
 	/* U+00C0 to U+017F; '.' is none */
 	static const char latin[] =
 	    "aaaaaaaceeeeiiiidnooooo.ouuuuy.saaaaaaaceeeeiiiidnooooo.ouuuuy.y"
 	    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllll"
 	    "nnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
-	static const struct { uint16_t cp; char c; } alike[] = {
-		{0x0430, 'a'}, {0x0410, 'a'}, {0x0435, 'e'}, {0x0415, 'e'}, {0x043e, 'o'}, {0x041e, 'o'},
-		{0x0440, 'p'}, {0x0420, 'p'}, {0x0441, 'c'}, {0x0421, 'c'}, {0x0443, 'y'}, {0x0423, 'y'},
-		{0x0445, 'x'}, {0x0425, 'x'}, {0x0456, 'i'}, {0x0406, 'i'}, {0x0455, 's'}, {0x0405, 's'},
-		{0x0458, 'j'}, {0x0408, 'j'}, {0x04bb, 'h'}, {0x041d, 'h'}, {0x041c, 'm'}, {0x0422, 't'},
-		{0x0412, 'b'}, {0x041a, 'k'}, {0x0501, 'd'}, {0x051b, 'q'}, {0x051d, 'w'},
-		{0x03bf, 'o'}, {0x039f, 'o'}, {0x0391, 'a'}, {0x0392, 'b'}, {0x0395, 'e'}, {0x0396, 'z'},
-		{0x0397, 'h'}, {0x0399, 'i'}, {0x039a, 'k'}, {0x039c, 'm'}, {0x039d, 'n'}, {0x03a1, 'p'},
-		{0x03a4, 't'}, {0x03a5, 'y'}, {0x03a7, 'x'}, {0x03bd, 'v'}, {0x03b9, 'i'}, {0x0131, 'i'},
-		{0x0251, 'a'}, {0x0261, 'g'}, {0x212a, 'k'}, {0x210e, 'h'}, {0x2113, 'l'},
+	static const struct { uint16_t cp; char c;
+	} alike[] = {
+	    {0x0430, 'a'},
+	    {0x0410, 'a'},
+	    {0x0435, 'e'},
+	    {0x0415, 'e'},
+	    {0x043e, 'o'},
+	    {0x041e, 'o'},
+	    {0x0440, 'p'},
+	    {0x0420, 'p'},
+	    {0x0441, 'c'},
+	    {0x0421, 'c'},
+	    {0x0443, 'y'},
+	    {0x0423, 'y'},
+	    {0x0445, 'x'},
+	    {0x0425, 'x'},
+	    {0x0456, 'i'},
+	    {0x0406, 'i'},
+	    {0x0455, 's'},
+	    {0x0405, 's'},
+	    {0x0458, 'j'},
+	    {0x0408, 'j'},
+	    {0x04bb, 'h'},
+	    {0x041d, 'h'},
+	    {0x041c, 'm'},
+	    {0x0422, 't'},
+	    {0x0412, 'b'},
+	    {0x041a, 'k'},
+	    {0x0501, 'd'},
+	    {0x051b, 'q'},
+	    {0x051d, 'w'},
+	    {0x03bf, 'o'},
+	    {0x039f, 'o'},
+	    {0x0391, 'a'},
+	    {0x0392, 'b'},
+	    {0x0395, 'e'},
+	    {0x0396, 'z'},
+	    {0x0397, 'h'},
+	    {0x0399, 'i'},
+	    {0x039a, 'k'},
+	    {0x039c, 'm'},
+	    {0x039d, 'n'},
+	    {0x03a1, 'p'},
+	    {0x03a4, 't'},
+	    {0x03a5, 'y'},
+	    {0x03a7, 'x'},
+	    {0x03bd, 'v'},
+	    {0x03b9, 'i'},
+	    {0x0131, 'i'},
+	    {0x0251, 'a'},
+	    {0x0261, 'g'},
+	    {0x212a, 'k'},
+	    {0x210e, 'h'},
+	    {0x2113, 'l'},
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
@@ -184,8 +238,8 @@ any_of(const struct norm *t, size_t i, const char *const *words)
 static bool
 spelled(const struct norm *t, size_t i, const char *phrase)
 {
-	static const char *const small[] = {"a", "all", "an", "any", "my", "of", "our", "the", "these",
-		"this", "those", "your", NULL};
+	static const char *const small[] = {"a", "all", "an", "any", "my", "of", "our", "the",
+	    "these", "this", "those", "your", NULL};
 	const char *p = phrase;
 
 	for (; i < t->n; i++) {
@@ -248,15 +302,16 @@ workspace(const struct norm *t)
 }
 
 static const char *const fetchers[] = {"curl", "wget", NULL};
-static const char *const shells[] = {"sh", "bash", "dash", "zsh", "ksh", "python", "python3", "perl",
-	"node", NULL};
+static const char *const shells[] = {
+    "sh", "bash", "dash", "zsh", "ksh", "python", "python3", "perl", "node", NULL};
 
 /* From a fetcher at i: a pipe into a shell on the same line, perhaps as
  * "sudo /usr/bin/env bash"? */
 static bool
 piped_to_shell(const struct norm *t, size_t i)
 {
-	static const char *const between[] = {"sudo", "env", "exec", "nohup", "usr", "local", "bin", NULL};
+	static const char *const between[] = {
+	    "sudo", "env", "exec", "nohup", "usr", "local", "bin", NULL};
 
 	for (size_t j = i + 1; j < t->n && (t->token[j].sep & SEP_LINE) == 0; j++) {
 		size_t k = j;
@@ -309,10 +364,10 @@ network(const struct norm *t)
 static bool
 prompt(const struct norm *t)
 {
-	static const char *const phrases[] = {
-		"ignore previous instructions", "ignore prior instructions", "ignore above instructions",
-		"ignore earlier instructions", "disregard all above", "disregard everything above",
-		"disregard previous instructions", "forget everything", "override constraints", NULL};
+	static const char *const phrases[] = {"ignore previous instructions",
+	    "ignore prior instructions", "ignore above instructions", "ignore earlier instructions",
+	    "disregard all above", "disregard everything above", "disregard previous instructions",
+	    "forget everything", "override constraints", NULL};
 
 	if (has_phrase(t, phrases))
 		return false;

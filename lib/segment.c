@@ -172,7 +172,8 @@ find_segments(struct log *l, struct err *e)
 			continue;
 		*s = (struct log_segment){.fd = -1, .ino = st.st_ino};
 		for (size_t j = 0; j < nold; j++)
-			if (old[j].name != NULL && old[j].ino == st.st_ino && old[j].offset <= st.st_size) {
+			if (old[j].name != NULL && old[j].ino == st.st_ino &&
+			    old[j].offset <= st.st_size) {
 				*s = old[j];
 				free(old[j].name);
 				old[j].name = NULL;
@@ -203,7 +204,9 @@ segment_read(struct log *l, struct log_segment *s, log_fn *fn, void *arg, struct
 	if (s->fd < 0)
 		s->fd = openat(l->dir, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (s->fd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_AUDIT, s->name);
+		return errno == ENOENT ?
+		    0 :
+		    err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_AUDIT, s->name);
 	for (;;) {
 		ssize_t n;
 		char *nl;
@@ -221,7 +224,8 @@ segment_read(struct log *l, struct log_segment *s, log_fn *fn, void *arg, struct
 		b.len += (size_t)n;
 		b.p[b.len] = '\0';
 		while (rc == 0 && (nl = memchr(b.p + at, '\n', b.len - at)) != NULL) {
-			struct log_line line = {b.p + at, (size_t)(nl - b.p) - at, s->name, s->offset};
+			struct log_line line = {
+			    b.p + at, (size_t)(nl - b.p) - at, s->name, s->offset};
 
 			s->offset += (off_t)line.len + 1;
 			at += line.len + 1;
@@ -255,7 +259,8 @@ log_read(struct log *l, log_fn *fn, void *arg, struct err *e)
 		struct stat st;
 
 		if (s->rotated && s->fd < 0 && s->offset > 0 &&
-		    (fstatat(l->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size <= s->offset))
+		    (fstatat(l->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+			st.st_size <= s->offset))
 			continue;
 		if (s->rotated || s->fd < 0)
 			rc = segment_read(l, s, fn, arg, e);

@@ -155,7 +155,8 @@ slot_read(const struct world *w, const char *id, int64_t number, struct slot *ou
 		return dir;
 	slot_name(name, id, number);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return err_sys(e, errno == ENOENT ? VIV_NO : VIV_TEMPFAIL, "cannot read '%s'", name);
+		return err_sys(
+		    e, errno == ENOENT ? VIV_NO : VIV_TEMPFAIL, "cannot read '%s'", name);
 	rc = file_read(dir, name, 2 * JSONL_MAX, &text, e);
 	out->number = number;
 	out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
@@ -178,7 +179,8 @@ slot_event(const struct world *w, const char *id, int64_t number)
 	cJSON *rec, *event;
 	int dir = slot_dir(w, NULL);
 
-	if (dir < 0 || file_read(dir, slot_name(name, id, number), 2 * JSONL_MAX, &text, NULL) != 0) {
+	if (dir < 0 ||
+	    file_read(dir, slot_name(name, id, number), 2 * JSONL_MAX, &text, NULL) != 0) {
 		buf_free(&text);
 		return NULL;
 	}
@@ -270,8 +272,11 @@ slot_pid_start(int64_t pid)
 		return 0;
 	text[n] = '\0';
 	p = strrchr(text, ')');		/* the name may hold anything */
-	if (p == NULL || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-	    "%*d %*d %*d %lld", &state, &start) != 2)
+	if (p == NULL ||
+	    sscanf(p + 1,
+		" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+		"%*d %*d %*d %lld",
+		&state, &start) != 2)
 		return 0;
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
@@ -335,7 +340,8 @@ slot_temp(const struct world *w, int dir, const char *name, const char *record, 
 		return NULL;
 	}
 	rc = file_write(fd, record, strlen(record), name, e);
-	if (rc == 0 && (set_mtime(fd) != 0 || (w->shared && fdatasync(fd) != 0) || fstat(fd, st) != 0))
+	if (rc == 0 &&
+	    (set_mtime(fd) != 0 || (w->shared && fdatasync(fd) != 0) || fstat(fd, st) != 0))
 		rc = err_sys(e, VIV_IO, "cannot write '%s/%s'", WORLD_LOCKS, name);
 	if (close(fd) != 0 && rc == 0)
 		rc = err_sys(e, VIV_IO, "cannot write '%s/%s'", WORLD_LOCKS, name);
@@ -360,7 +366,8 @@ slot_ours(const struct world *w, const char *id, int64_t number, enum slot_kind 
 		return false;
 	if (st.st_ino == mine->st_ino && st.st_dev == mine->st_dev)
 		return true;
-	return slot_read(w, id, number, &s, NULL) == 0 && s.kind == kind && strcmp(s.token, token) == 0;
+	return slot_read(w, id, number, &s, NULL) == 0 && s.kind == kind &&
+	    strcmp(s.token, token) == 0;
 }
 
 int
@@ -438,8 +445,8 @@ flock_patiently(int fd)
 }
 
 int
-slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t number, const char *token,
-    bool execute, struct err *e)
+slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t number,
+    const char *token, bool execute, struct err *e)
 {
 	int dir = slot_dir(w, e);
 	struct slot s;
@@ -454,7 +461,8 @@ slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t nu
 	if (h->fd < 0)
 		return err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_LOCKS, name);
 	if ((execute && flock_patiently(h->fd) != 0) || slot_read(w, id, number, &s, e) != 0 ||
-	    strcmp(s.token, token) != 0 || s.kind != SLOT_CLAIM || slot_exists(dir, id, number + 1)) {
+	    strcmp(s.token, token) != 0 || s.kind != SLOT_CLAIM ||
+	    slot_exists(dir, id, number + 1)) {
 		slot_hold_free(h);
 		return err_set(e, VIV_REFUSED, "the claim on '%s' is lost", id);
 	}
@@ -519,7 +527,8 @@ slot_executed(const struct world *w, const char *id, int64_t number)
 	int dir = slot_dir(w, NULL), fd;
 	bool held;
 
-	fd = dir < 0 ? -1 : openat(dir, slot_name(name, id, number), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = dir < 0 ? -1 :
+		       openat(dir, slot_name(name, id, number), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return true;
 	held = flock(fd, LOCK_EX | LOCK_NB) != 0;
@@ -538,16 +547,20 @@ unchanged_for(const struct world *w, const char *id, const struct slot *s)
 	struct buf text = {0};
 	int fd, n;
 
-	if (file_read(w->fd, file, 4096, &text, NULL) == 0 && text.len > 0 && text.p[text.len - 1] == '\n')
-		sscanf(text.p, "%39s %" SCNd64 " %" SCNd64 " %" SCNd64, boot, &number, &mtime, &first);
+	if (file_read(w->fd, file, 4096, &text, NULL) == 0 && text.len > 0 &&
+	    text.p[text.len - 1] == '\n')
+		sscanf(
+		    text.p, "%39s %" SCNd64 " %" SCNd64 " %" SCNd64, boot, &number, &mtime, &first);
 	buf_free(&text);
-	if (strcmp(boot, w->boot_id) != 0 || number != s->number || mtime != s->mtime_ns || first > now) {
+	if (strcmp(boot, w->boot_id) != 0 || number != s->number || mtime != s->mtime_ns ||
+	    first > now) {
 		first = now;
-		n = snprintf(want, sizeof(want), "%s %" PRId64 " %" PRId64 " %" PRId64 "\n", w->boot_id,
-		    s->number, s->mtime_ns, now);
+		n = snprintf(want, sizeof(want), "%s %" PRId64 " %" PRId64 " %" PRId64 "\n",
+		    w->boot_id, s->number, s->mtime_ns, now);
 		world_cache_dir(w, "seen", NULL);
 		file_mkdirs(w->fd, path, 0700, NULL);
-		fd = openat(w->fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = openat(
+		    w->fd, file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 		/* Not written: the next look starts the wait again, which is only slower. */
 		if (fd >= 0 && (write(fd, want, (size_t)n) != n || close(fd) != 0))
 			unlinkat(w->fd, file, 0);
@@ -565,7 +578,8 @@ slot_judge(const struct world *w, const char *id, const struct slot *s)
 	double wait = s->lease_s + (w->shared ? SLOT_MARGIN_SHARED_S : SLOT_MARGIN_S);
 	bool held = false;
 
-	/* Cloned machine ids are common where a world is shared, so there a boot id proves nothing. */
+	/* Cloned machine ids are common where a world is shared: there a boot id proves
+	 * nothing. */
 	if (here && !this_boot && s->boot_id[0] != '\0' && !w->shared)
 		return SLOT_DEAD;
 	if (this_boot) {

@@ -55,14 +55,15 @@ int slot_dir(const struct world *w, struct err *e);
  * slot_scan looks at the whole directory instead. */
 int slot_last(const struct world *w, const char *id, int64_t base, struct slot *out, struct err *e);
 int slot_scan(const struct world *w, const char *id, struct slot *out, struct err *e);
-int slot_read(const struct world *w, const char *id, int64_t number, struct slot *out, struct err *e);
+int slot_read(
+    const struct world *w, const char *id, int64_t number, struct slot *out, struct err *e);
 
 /* The event that a free or done slot carries (caller deletes), or NULL. */
 cJSON *slot_event(const struct world *w, const char *id, int64_t number);
 
 /* Call fn for every slot file; nonzero ends it. */
-int slot_each(const struct world *w, int (*fn)(const char *id, int64_t number, void *arg), void *arg,
-    struct err *e);
+int slot_each(const struct world *w, int (*fn)(const char *id, int64_t number, void *arg),
+    void *arg, struct err *e);
 
 /*
  * Create slot `number` on top of prev (0: none known in the chain). 0: it is ours.
@@ -70,8 +71,9 @@ int slot_each(const struct world *w, int (*fn)(const char *id, int64_t number, v
  * claim; else the event that ends the attempt (kept in the slot). token: 32 hex
  * digits; for an end the claim's own, so that a repeated end is a success.
  */
-int slot_put(const struct world *w, const char *id, int64_t number, int64_t prev, enum slot_kind kind,
-    const char token[33], const struct slot_owner *owner, const cJSON *event, struct err *e);
+int slot_put(const struct world *w, const char *id, int64_t number, int64_t prev,
+    enum slot_kind kind, const char token[33], const struct slot_owner *owner, const cJSON *event,
+    struct err *e);
 void slot_remove(const struct world *w, const char *id, int64_t number);
 
 /* Remove the chain up to number, lowest slot first (its last line is durable). */
@@ -103,7 +105,8 @@ int slot_renew(struct slot_hold *h, const struct world *w, struct err *e);
 void slot_hold_free(struct slot_hold *h);
 
 /* Is the claim still the highest slot, and ours? 0 or -VIV_REFUSED. */
-int slot_mine(const struct world *w, const char *id, int64_t number, const char *token, struct err *e);
+int slot_mine(
+    const struct world *w, const char *id, int64_t number, const char *token, struct err *e);
 
 /* Start time in clock ticks of a live process, 0 when gone; the pid namespace here. */
 int64_t slot_pid_start(int64_t pid);

@@ -84,7 +84,8 @@ check_text(struct split *s)
 	};
 
 	if (s->n > WORDS_TEXT_MAX)
-		return err_set(s->e, VIV_REFUSED, "the command is longer than %d bytes", WORDS_TEXT_MAX);
+		return err_set(
+		    s->e, VIV_REFUSED, "the command is longer than %d bytes", WORDS_TEXT_MAX);
 	for (s->at = 0; s->at < s->n;) {
 		uint32_t cp;
 		size_t len = utf8_decode(s->s + s->at, s->n - s->at, &cp);
@@ -152,8 +153,10 @@ double_quotes(struct split *s)
 			return 0;
 		}
 		if (c == '$' || c == '`')
-			return err_set(s->e, VIV_REFUSED, "expansion '%c' at column %zu, which double quotes "
-			    "do not stop: use single quotes to pass it as text", c, column(s));
+			return err_set(s->e, VIV_REFUSED,
+			    "expansion '%c' at column %zu, which double quotes "
+			    "do not stop: use single quotes to pass it as text",
+			    c, column(s));
 		if (c == '\\' && s->at + 1 < s->n && strchr("$`\"\\\n", s->s[s->at + 1]) != NULL) {
 			c = s->s[++s->at];
 			if (c == '\n')
@@ -173,7 +176,8 @@ backslash(struct split *s)
 	if (len == 0)
 		return err_set(s->e, VIV_REFUSED, "the command ends with a backslash");
 	if (cp == '\n')
-		return err_set(s->e, VIV_REFUSED, "newline at column %zu outside quotes", column(s) + 1);
+		return err_set(
+		    s->e, VIV_REFUSED, "newline at column %zu outside quotes", column(s) + 1);
 	buf_add(&s->word, s->s + s->at + 1, len);
 	s->at += 1 + len;
 	return 0;
@@ -245,8 +249,9 @@ foreign(struct split *s)
 	    IN(cp, hidden) ? "cannot be seen" : IN(cp, alike) ? "only looks like ASCII" : NULL;
 
 	if (what != NULL)
-		return err_set(s->e, VIV_REFUSED, "U+%04X at column %zu %s: quote it to pass it as text",
-		    (unsigned)cp, column(s), what);
+		return err_set(s->e, VIV_REFUSED,
+		    "U+%04X at column %zu %s: quote it to pass it as text", (unsigned)cp, column(s),
+		    what);
 	begin(s);
 	buf_add(&s->word, s->s + s->at, len);
 	s->at += len;
@@ -262,14 +267,19 @@ plain(struct split *s)
 	if ((unsigned char)c >= 0x80)
 		return foreign(s);
 	if (c == '\n')
-		return err_set(s->e, VIV_REFUSED, "newline at column %zu outside quotes", column(s));
+		return err_set(
+		    s->e, VIV_REFUSED, "newline at column %zu outside quotes", column(s));
 	sense = shell_sense(s, c);
 	if (sense != NULL)
-		return err_set(s->e, VIV_REFUSED, "%s '%c' at column %zu: there is no shell here, quote it "
-		    "to pass it as text", sense, c, column(s));
+		return err_set(s->e, VIV_REFUSED,
+		    "%s '%c' at column %zu: there is no shell here, quote it "
+		    "to pass it as text",
+		    sense, c, column(s));
 	if (c == '=' && assignment(s))
-		return err_set(s->e, VIV_REFUSED, "assignment '%.40s=' before the command: the environment "
-		    "is fixed", s->word.p);
+		return err_set(s->e, VIV_REFUSED,
+		    "assignment '%.40s=' before the command: the environment "
+		    "is fixed",
+		    s->word.p);
 	begin(s);
 	buf_char(&s->word, c);
 	s->at++;

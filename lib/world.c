@@ -42,7 +42,8 @@ find_root(struct err *e)
 			break;
 		slash[slash == cwd] = '\0';
 	}
-	err_set(e, VIV_CONFIG, "no world here: name one with -C DIR or VIV_ROOT, or make one with 'viv-init DIR'");
+	err_set(e, VIV_CONFIG,
+	    "no world here: name one with -C DIR or VIV_ROOT, or make one with 'viv-init DIR'");
 	return NULL;
 }
 
@@ -104,7 +105,8 @@ world_open(struct world *w, const char *dir, struct err *e)
 	if (w->fd < 0)
 		err_sys(e, VIV_CONFIG, "cannot open the world '%s'", real);
 	else if (faccessat(w->fd, WORLD_MUTABLE, F_OK, 0) != 0)
-		err_set(e, VIV_CONFIG, "'%s' is not a world: make one with 'viv-init %s'", real, real);
+		err_set(
+		    e, VIV_CONFIG, "'%s' is not a world: make one with 'viv-init %s'", real, real);
 	else {
 		w->shared = faccessat(w->fd, WORLD_PHYSICS "/shared", F_OK, 0) == 0;
 		identify_host(w);
@@ -166,8 +168,8 @@ world_limits(const struct world *w, struct world_limits *out, struct err *e)
 		if (v == NULL)
 			continue;
 		if (!cJSON_IsNumber(v) || v->valuedouble < 1 || v->valuedouble > 1e15)
-			rc = err_set(e, VIV_CONFIG, "'%s': '%s' must be a positive integer", WORLD_LIMITS,
-			    limit[i].name);
+			rc = err_set(e, VIV_CONFIG, "'%s': '%s' must be a positive integer",
+			    WORLD_LIMITS, limit[i].name);
 		else
 			*limit[i].value = (long long)v->valuedouble;
 	}

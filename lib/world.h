@@ -33,7 +33,7 @@
 struct world {
 	char *root;		/* absolute path, no trailing slash */
 	int fd;			/* the root directory */
-	char host[65];		/* machine id (/etc/machine-id, else the node name), [A-Za-z0-9_-] */
+	char host[65]; /* machine id (/etc/machine-id, else the node name), [A-Za-z0-9_-] */
 	char boot_id[40];	/* /proc/sys/kernel/random/boot_id */
 	bool shared;		/* viv-init --shared */
 };

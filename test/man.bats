@@ -41,7 +41,7 @@ flags() {
 
 @test "man: a reference leads to a page of ours or of the system" {
 	for page in $(pages); do
-		for ref in $(sed -n 's/^\.Xr \(vi[a-z-]*\) \([0-9]\).*/\1.\2/p;s/^\.It Xr \(vi[a-z-]*\) \([0-9]\).*/\1.\2/p' "$page"); do
+		for ref in $(sed -n 's/^\.Xr \(viv[a-z-]*\) \([0-9]\).*/\1.\2/p;s/^\.It Xr \(viv[a-z-]*\) \([0-9]\).*/\1.\2/p' "$page"); do
 			must test -e "$REPO/man/man${ref##*.}/$ref"
 		done
 	done

@@ -20,7 +20,7 @@ sleep_tasks() {
 stage_pids() {
 	local p env
 	for p in $(pgrep '^viv-'); do
-		[[ $(</proc/$p/comm) =~ ^viv-(claim|log|guard|cycle|review|release)$ ]] 2>/dev/null || continue
+		[[ $(<"/proc/$p/comm") =~ ^viv-(claim|log|guard|cycle|review|release)$ ]] 2>/dev/null || continue
 		{ mapfile -d '' env <"/proc/$p/environ"; } 2>/dev/null || continue
 		[[ $'\n'$(printf '%s\n' "${env[@]}")$'\n' != *$'\n'"VIV_ROOT=$W"$'\n'* ]] || echo "$p"
 	done
