@@ -196,7 +196,7 @@ time_arg(const char *opt, const char *text)
 			t = clock_wall() - t;
 		else
 			opt_usage(
-			    "%s wants a time (2026-01-31T12:00:00) or an age (15m, 2h, 1d), not '%s'",
+			    "%s wants a time (2026-01-31T12:00:00) or an age (2h), not '%s'",
 			    opt, text);
 	}
 	return t;

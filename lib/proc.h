@@ -49,7 +49,7 @@ struct proc {
 	/* results, valid once proc_done() */
 	enum proc_why why;
 	int exit_code; /* the command's; with PROC_NOT_STARTED 127 (no such program),
-					 * 126 (cannot be run), 124 (deadline over), 77 (no sandbox) */
+					 * 126 (cannot run), 124 (deadline over), 77 (no sandbox) */
 	int term_signal;		/* when a signal ended it, else 0 */
 	bool lost;			/* echo: output that could not be passed on */
 	char problem[160];		/* PROC_NOT_STARTED: which step failed and why */
