@@ -143,7 +143,7 @@ check_removed(struct post *p, const char *id, struct err *e)
 {
 	const struct fold_task *t = fold_get(&p->fold, id);
 	struct slot s;
-	int rc = slot_last(p->w, id, t != NULL ? t->generation : 0, &s, e);
+	int rc = slot_last(p->w, id, fold_base(t), &s, e);
 
 	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(p->w, id, &s) == SLOT_HELD)
 		rc = err_set(e, VIV_REFUSED, "task '%s' cannot be removed: '%s' is working on it",

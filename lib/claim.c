@@ -8,9 +8,13 @@
  *   fencing token: to end attempt n one must create slot n+1, which fails for whoever
  *   was overtaken, and a line of generation n changes nothing once n+1 has begun.
  *
- *   1. no chain, or the log already tells of it: create generation + 1;
+ *   1. no chain, or the log already tells of it: create the number above all that it
+ *      tells of (fold_base): no number is used twice, so one who is late to remove a
+ *      chain never removes a claim;
  *   2. a claim whose owner is alive: held;
- *   3. a claim whose owner is dead, or silent for lease + margin: create the next;
+ *   3. a claim whose owner is dead, or silent for lease + margin: create the next, with
+ *      the exclusive flock of the old slot held, so that nobody begins to execute the
+ *      old claim between the look and the link;
  *   4. a free or done slot: its event may have missed the log in a crash: append it,
  *      remove the chain, look again;
  *   5. after winning, look once more: the predecessor must still be there and nothing
@@ -25,12 +29,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "commit.h"
 #include "json.h"
 #include "rand.h"
-#include "slots.h"
 
 #define SERIAL "_serial"
 
@@ -116,7 +120,7 @@ claim_holder(const struct world *w, const struct fold *f, const char *id, struct
 {
 	const struct fold_task *t = fold_get(f, id);
 
-	return slot_last(w, id, t != NULL ? t->generation : 0, out, NULL) == 0 &&
+	return slot_last(w, id, fold_base(t), out, NULL) == 0 &&
 	    out->kind == SLOT_CLAIM && slot_judge(w, id, out) == SLOT_HELD;
 }
 
@@ -199,70 +203,53 @@ timeout_of(const cJSON *task)
 	return json_num(task, "timeout", task_is_local(task) ? TASK_TIMEOUT_S : LLM_TIMEOUT_S);
 }
 
-/* Where to look for the event of the end in slot number: from the line that the fold
- * has of it, else behind what was read. */
-static struct log_mark
-end_mark(const struct log *l, const struct fold *f, const struct fold_task *t, int64_t number)
+/* Step 3, on top of the claim s. */
+static int
+take_over(const struct world *w, const char *id, const struct slot *s, const struct slot_owner *o,
+    struct win *win, struct err *e)
 {
-	struct log_mark mark = log_read_mark(l);
+	int guard, rc;
+	enum slot_verdict v = slot_judge_lock(w, id, s, &guard);
 
-	if (t == NULL || !t->final || t->generation + 1 != number)
-		return mark;
-	if (strcmp(f->names[t->segment], l->own) != 0)
-		return (struct log_mark){0, 0};
-	mark.offset = t->offset;
-	return mark;
+	if (v == SLOT_HELD)
+		return CLAIM_HELD;
+	win->number = s->number + 1;
+	win->took_over = v == SLOT_DEAD ? "dead" : "expired";
+	rand_hex(win->token, 16);
+	rc = slot_put(w, id, win->number, s->number, SLOT_CLAIM, win->token, o, NULL, e);
+	if (guard >= 0)
+		close(guard);
+	return rc == -VIV_REFUSED ? CLAIM_RACED : rc != 0 ? rc : CLAIM_TAKEN;
 }
 
-/* Steps 1 to 4: CLAIM_TAKEN when slot win->number is ours. */
+/* Steps 1, 2 and 4: CLAIM_TAKEN when slot win->number is ours. */
 static int
 win_slot(const struct world *w, struct log *l, const struct fold *f, const char *id,
     const struct slot_owner *o, struct win *win, struct err *e)
 {
-	const struct fold_task *t = fold_get(f, id);
-	int64_t base = t != NULL ? t->generation : 0, prev = 0;
-	bool executed = false;
-	enum slot_verdict v;
+	int64_t base = fold_base(fold_get(f, id));
 	struct slot s;
 	int rc = slot_last(w, id, base, &s, e);
 
 	if (rc != 0)
 		return rc;
-	win->took_over = NULL;
 	win->number = base + 1;
-	if (s.kind == SLOT_CLAIM) {
-		executed = slot_executed(w, id, s.number);
-		v = slot_judge(w, id, &s);
-		if (v == SLOT_HELD)
-			return CLAIM_HELD;
-		win->took_over = v == SLOT_DEAD ? "dead" : "expired";
-	}
-	/* On a shared world ended chains stay, and the next attempt goes on top. */
-	if ((s.kind == SLOT_FREE || s.kind == SLOT_DONE) &&
-	    (!w->shared || slots_judge(w, f, id, s.number, NULL) != SLOTS_OVER)) {
-		rc = commit_repair(l, id, s.number, end_mark(l, f, t, s.number), e);
+	win->took_over = NULL;
+	if (s.kind == SLOT_CLAIM)
+		return take_over(w, id, &s, o, win, e);
+	if (s.kind != SLOT_NONE && s.number > base) {
+		rc = commit_repair(l, id, s.number, log_read_mark(l), e);
 		return rc < 0 ? rc : CLAIM_CHANGED;
 	}
-	if (s.kind != SLOT_NONE) {
-		prev = s.number;
-		win->number = s.number + 1;
-	}
 	rand_hex(win->token, 16);
-	rc = slot_put(w, id, win->number, prev, SLOT_CLAIM, win->token, o, NULL, e);
-	if (rc == -VIV_REFUSED) {
-		/* Somebody was faster, or a slot above is left from a crash: see it all. */
-		if (slot_scan(w, id, &s, e) == 0 && s.kind == SLOT_CLAIM &&
-		    s.number > win->number && slot_judge(w, id, &s) != SLOT_HELD)
-			slot_remove_chain(w, id, s.number);
-		return CLAIM_RACED;
-	}
-	/* An executor takes its flock, then looks for our slot; we the other way round: one
-	 * of us sees the other. */
-	if (rc == 0 && win->took_over != NULL && !executed && slot_executed(w, id, prev)) {
-		slot_remove(w, id, win->number);
-		return CLAIM_RACED;
-	}
-	return rc != 0 ? rc : CLAIM_TAKEN;
+	rc = slot_put(w, id, win->number, 0, SLOT_CLAIM, win->token, o, NULL, e);
+	if (rc != -VIV_REFUSED)
+		return rc != 0 ? rc : CLAIM_TAKEN;
+	/* Somebody was faster, or the log has lost what slots above remember. */
+	rc = slot_scan(w, id, &s, e);
+	if (rc == 0 && s.kind == SLOT_CLAIM && s.number > win->number + 1)
+		return take_over(w, id, &s, o, win, e);
+	return rc != 0 ? rc : CLAIM_RACED;
 }
 
 static void
@@ -369,7 +356,7 @@ confirm(struct log *l, struct fold *f, const char *id, int64_t number, struct er
 	if (rc != 0)
 		return rc;
 	t = fold_get(f, id);
-	return (t != NULL && t->generation >= number) || !fold_runnable(t) ? CLAIM_CHANGED : 0;
+	return fold_base(t) >= number || !fold_runnable(t) ? CLAIM_CHANGED : 0;
 }
 
 int

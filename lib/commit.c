@@ -18,6 +18,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "json.h"
 #include "rand.h"
@@ -189,52 +190,57 @@ commit_line(struct log *l, cJSON *line, struct err *e)
 	return rc;
 }
 
-/* Generation of the event in a free or done slot. */
-static int64_t
-end_generation(const struct world *w, const char *id, int64_t number)
+/* Take slot a->generation on top of prev for ev, and record it. */
+static int
+decide(struct log *l, const struct attempt *a, int64_t prev, cJSON *ev, struct err *e)
 {
-	cJSON *event = slot_event(w, id, number);
-	int64_t generation = (int64_t)json_num(event, "generation", (double)number);
+	struct slot_owner owner = {.resident = a->resident};
+	const char *status = json_str(ev, "status");
+	struct log_mark mark;
+	char token[33];
+	int rc = log_mark(l, &mark, e);
 
-	cJSON_Delete(event);
-	return generation;
+	rand_hex(token, 16);
+	if (rc == 0)
+		rc = slot_put(l->w, a->id, a->generation, prev, kind_of(ev), token, &owner, ev, e);
+	if (rc == 0)
+		rc = log_append_once(l, &ev, 1, a->id, a->generation, mark, e);
+	if (rc < 0)
+		return rc;
+	/* What was looked at may be old: who came first then has this generation. */
+	if (rc > 0 && (rc = log_has_final(l, a->id, a->generation, status, e)) == 0) {
+		slot_remove(l->w, a->id, a->generation);
+		return err_set(e, VIV_REFUSED, "somebody else decided about '%s' first", a->id);
+	}
+	if (rc < 0)
+		return rc;
+	log_ended(l, a->id, a->generation);
+	return log_sync(l, e);
 }
 
 int
 commit_decide(struct log *l, const char *id, const char *who, int64_t base, const cJSON *event,
     int64_t *generation_out, struct err *e)
 {
-	struct slot_owner owner = {.resident = who};
-	struct attempt a = {.id = id, .resident = who, .generation = base + 1};
-	struct log_mark mark;
+	struct attempt a = {.id = id, .resident = who};
+	int guard = -1, rc;
 	struct slot s;
-	char token[33];
 	cJSON *ev;
-	int rc = slot_last(l->w, id, base, &s, e);
 
-	if (rc == 0 && s.kind == SLOT_CLAIM && slot_judge(l->w, id, &s) == SLOT_HELD)
-		return err_set(e, VIV_REFUSED, "'%s' is being worked on by '%s'", id, s.resident);
-	if (rc == 0 && (s.kind == SLOT_FREE || s.kind == SLOT_DONE) &&
-	    end_generation(l->w, id, s.number) > base)
-		return err_set(
-		    e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
-	if (rc == 0)
-		rc = log_mark(l, &mark, e);
+	rc = slot_last(l->w, id, base, &s, e);
 	if (rc != 0)
 		return rc;
-	if (s.kind != SLOT_NONE)
-		a.generation = s.number + 1;
-	rand_hex(token, 16);
+	if (s.kind == SLOT_CLAIM && slot_judge_lock(l->w, id, &s, &guard) == SLOT_HELD)
+		return err_set(e, VIV_REFUSED, "'%s' is being worked on by '%s'", id, s.resident);
+	if (s.kind != SLOT_CLAIM && s.kind != SLOT_NONE && s.number > base)
+		return err_set(
+		    e, VIV_TEMPFAIL, "'%s' is just being ended by '%s': try again", id, s.resident);
+	a.generation = (s.kind == SLOT_CLAIM ? s.number : base) + 1;
 	ev = complete(&a, event);
 	json_set_bool(ev, "final", true);
-	rc = slot_put(l->w, id, a.generation, s.kind != SLOT_NONE ? s.number : 0, kind_of(ev),
-	    token, &owner, ev, e);
-	if (rc == 0)
-		rc = log_append_once(l, &ev, 1, id, a.generation, mark, e);
-	if (rc >= 0) {
-		log_ended(l, id, a.generation);
-		rc = log_sync(l, e);
-	}
+	rc = decide(l, &a, s.kind == SLOT_CLAIM ? s.number : 0, ev, e);
+	if (guard >= 0)
+		close(guard);
 	cJSON_Delete(ev);
 	if (generation_out != NULL)
 		*generation_out = a.generation;

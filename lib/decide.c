@@ -215,7 +215,7 @@ decide_task(const struct decide *d, const char *id, const char *status, cJSON **
 		rc = rebuild(d, t, waiting, line_out, e);
 	if (rc == 0 && !d->dry) {
 		ev = decision(d, status, waiting);
-		rc = commit_decide(d->log, id, d->who, t->generation, ev, NULL, e);
+		rc = commit_decide(d->log, id, d->who, fold_base(t), ev, NULL, e);
 		cJSON_Delete(ev);
 	}
 	if (rc != 0) {

@@ -284,6 +284,12 @@ fold_event(const struct fold *f, const struct log *l, const struct fold_task *t)
 	return k.found;
 }
 
+int64_t
+fold_base(const struct fold_task *t)
+{
+	return t == NULL ? 0 : t->generation + (t->final ? 1 : 0);
+}
+
 bool
 fold_done(const struct fold_task *t)
 {

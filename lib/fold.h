@@ -55,6 +55,11 @@ void fold_cache_save(const struct fold *f, const struct log *l);
 /* The line that made the state (caller deletes), or NULL. */
 cJSON *fold_event(const struct fold *f, const struct log *l, const struct fold_task *t);
 
+/* The highest slot number that the log tells of: its end took one above the generation.
+ * No later slot has it or a lower one, so a file of that name can be removed by
+ * whoever is late without asking whose it is now. */
+int64_t fold_base(const struct fold_task *t);
+
 /* Runnable as far as the log says: not done, not dead, nobody thinking about it.
  * NULL t: never logged, runnable. */
 bool fold_runnable(const struct fold_task *t);

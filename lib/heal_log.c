@@ -125,7 +125,7 @@ give_back(struct heal *h, const char *id, enum slot_verdict v, struct err *e)
 		if (v == SLOT_EXPIRED)
 			json_set_bool(ev, "counted", false);
 	}
-	rc = commit_decide(&h->log, id, "viv-doctor", t != NULL ? t->generation : 0, ev, NULL, e);
+	rc = commit_decide(&h->log, id, "viv-doctor", fold_base(t), ev, NULL, e);
 	cJSON_Delete(ev);
 	return rc;
 }

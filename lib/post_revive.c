@@ -15,7 +15,7 @@ decide(struct post *p, const char *id, const char *status, const char *reason, s
 
 	json_set_str(event, "status", status);
 	json_set_str(event, "reason", reason);
-	rc = commit_decide(&p->log, id, "viv-add", t != NULL ? t->generation : 0, event, NULL, e);
+	rc = commit_decide(&p->log, id, "viv-add", fold_base(t), event, NULL, e);
 	cJSON_Delete(event);
 	return rc;
 }

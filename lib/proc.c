@@ -179,6 +179,7 @@ not_started(struct proc *p, const struct start *s)
 		snprintf(p->problem, sizeof(p->problem), "%s", strerror(s->error));
 	} else {
 		p->exit_code = strcmp(s->step, "deadline") == 0 ? VIV_TIMEOUT :
+		    strcmp(s->step, "reaper") == 0 ? VIV_IO :
 		    strcmp(s->step, "working directory") == 0 ? VIV_NOEXEC : VIV_REFUSED;
 		snprintf(p->problem, sizeof(p->problem), "%s: %s", s->step, strerror(s->error));
 	}

@@ -487,6 +487,9 @@ run_finish(struct run *r, struct err *e)
 		stage_requeue(r->line, r->cancelled);
 		return 0;
 	}
+	/* Not the task's fault, and nothing can be run any more: the claims go back. */
+	if (p->why == PROC_NOT_STARTED && p->exit_code == VIV_IO)
+		return err_set(e, VIV_IO, "cannot start commands: %s", p->problem);
 	if (p->why == PROC_NOT_STARTED) {
 		refuse(r, "failed", "cannot be run", p->problem);
 		return 0;

@@ -520,20 +520,20 @@ slot_mine(const struct world *w, const char *id, int64_t number, const char *tok
 
 /* --- judging others --- */
 
-bool
-slot_executed(const struct world *w, const char *id, int64_t number)
+/* The slot's exclusive flock: a descriptor, or -1 when somebody holds it, or on doubt. */
+static int
+flock_alone(const struct world *w, const char *id, int64_t number)
 {
 	char name[256];
 	int dir = slot_dir(w, NULL), fd;
-	bool held;
 
 	fd = dir < 0 ? -1 :
 		       openat(dir, slot_name(name, id, number), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return true;
-	held = flock(fd, LOCK_EX | LOCK_NB) != 0;
-	close(fd);
-	return held;
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 /* Seconds for which this host has seen the slot unchanged; the first look writes it down. */
@@ -571,25 +571,40 @@ unchanged_for(const struct world *w, const char *id, const struct slot *s)
 }
 
 enum slot_verdict
-slot_judge(const struct world *w, const char *id, const struct slot *s)
+slot_judge_lock(const struct world *w, const char *id, const struct slot *s, int *guard_out)
 {
 	bool here = strcmp(s->host, w->host) == 0;
 	bool this_boot = here && strcmp(s->boot_id, w->boot_id) == 0;
 	double wait = s->lease_s + (w->shared ? SLOT_MARGIN_SHARED_S : SLOT_MARGIN_S);
-	bool held = false;
 
-	/* Cloned machine ids are common where a world is shared: there a boot id proves
-	 * nothing. */
+	*guard_out = -1;
+	/* Cloned machine ids are common where a world is shared, so there a boot id proves nothing. */
 	if (here && !this_boot && s->boot_id[0] != '\0' && !w->shared)
 		return SLOT_DEAD;
 	if (this_boot) {
-		held = slot_executed(w, id, s->number);
-		if (!held && s->pid > 0 && s->pid_ns == pid_namespace() &&
+		*guard_out = flock_alone(w, id, s->number);
+		if (*guard_out >= 0 && s->pid > 0 && s->pid_ns == pid_namespace() &&
 		    (s->pid_start == 0 || slot_pid_start(s->pid) != s->pid_start))
 			return SLOT_DEAD;
+		/* A command of a stopped viv-cycle ends by its own timer, at most timeout_s later. */
+		if (*guard_out < 0)
+			wait += s->timeout_s + 1;
 	}
-	/* A command of a stopped viv-cycle ends by its own timer, at most timeout_s later. */
-	if (held)
-		wait += s->timeout_s + 1;
-	return unchanged_for(w, id, s) > wait ? SLOT_EXPIRED : SLOT_HELD;
+	if (unchanged_for(w, id, s) > wait)
+		return SLOT_EXPIRED;
+	if (*guard_out >= 0)
+		close(*guard_out);
+	*guard_out = -1;
+	return SLOT_HELD;
+}
+
+enum slot_verdict
+slot_judge(const struct world *w, const char *id, const struct slot *s)
+{
+	int guard;
+	enum slot_verdict v = slot_judge_lock(w, id, s, &guard);
+
+	if (guard >= 0)
+		close(guard);
+	return v;
 }

@@ -82,8 +82,10 @@ void slot_remove_chain(const struct world *w, const char *id, int64_t number);
 /* May somebody else take over? The observation is kept below .cache/seen. */
 enum slot_verdict slot_judge(const struct world *w, const char *id, const struct slot *s);
 
-/* Does a process of this host hold the flock of its execution? On doubt yes. */
-bool slot_executed(const struct world *w, const char *id, int64_t number);
+/* The same for whoever means to take over: while *guard_out (-1: none) is open nobody
+ * can begin to execute the old claim (slot_hold waits, then sees the new slot). */
+enum slot_verdict slot_judge_lock(const struct world *w, const char *id, const struct slot *s,
+    int *guard_out);
 
 /* A claim held or worked on by this process. */
 struct slot_hold {

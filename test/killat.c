@@ -5,6 +5,7 @@
  *	killat [-f] -c [-e ERRNO] CMD ...	run it, print how many such calls there are
  *	killat [-f] N CMD ...			SIGKILL on entry of call N
  *	killat [-f] -e ERRNO N CMD ...		call N is not made and fails with ERRNO
+ *	killat -x SCRIPT N CMD ...		CMD stands still before call N while sh runs SCRIPT
  *
  * The command is traced with ptrace(2), and a seccomp filter stops it only at the
  * calls that matter, so that a run costs little more than the command alone. A kill
@@ -12,6 +13,7 @@
  * so those are not counted; as failures, opening and reading count too. Calls are
  * those of the command itself after its execve; with -f those of its children count
  * as well, and the kill takes all of them. Without, its children live on.
+ * A script shares no lock with the command, and must not wait for what it holds.
  * Exit status: the command's, 137 after the kill, 3 when it ended before call N.
  */
 #include <sys/ptrace.h>
@@ -46,6 +48,13 @@ static const struct {
 	int number;
 } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EINTR", EINTR}, {"EMFILE", EMFILE},
 	{"EROFS", EROFS}};
+
+struct strike {
+	long at;		/* call number, 0: only count */
+	int error;		/* to fail with, 0: none */
+	const char *script;	/* to run meanwhile, or NULL */
+	bool forks;		/* children's calls count too */
+};
 
 static pid_t child[MAX_CHILDREN];
 static int children;
@@ -135,9 +144,37 @@ stopped(pid_t pid, int status)
 	return 0;
 }
 
+/* What others do while the command stands still; their status is their own affair. */
+static void
+meanwhile(const char *script)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		err_exit(VIV_IO, "cannot fork: %s", strerror(errno));
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", script, (char *)NULL);
+		_exit(VIV_NOTFOUND);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void
+do_strike(const struct strike *s, pid_t pid)
+{
+	if (s->script != NULL)
+		meanwhile(s->script);
+	else if (s->error != 0)
+		fail_call(pid, s->error);
+	else
+		kill_first(s->forks ? children : 1);
+}
+
 /* Follow the command and its children to their end; return the command's status. */
 static int
-follow(long at, int error, bool forks, long *count)
+follow(const struct strike *s, long *count)
 {
 	bool begun = false;
 	int status, rc = 0;
@@ -155,20 +192,16 @@ follow(long at, int error, bool forks, long *count)
 		sig = stopped(pid, status);
 		if (status >> 16 == PTRACE_EVENT_EXEC)
 			begun = true;
-		if (status >> 16 == PTRACE_EVENT_SECCOMP && begun && (forks || pid == child[0]) &&
-		    ++*count == at) {
-			if (error != 0)
-				fail_call(pid, error);
-			else
-				kill_first(forks ? children : 1);
-		}
+		if (status >> 16 == PTRACE_EVENT_SECCOMP && begun && (s->forks || pid == child[0]) &&
+		    ++*count == s->at)
+			do_strike(s, pid);
 		ptrace(PTRACE_CONT, pid, NULL, (void *)(long)sig);
 	}
 	return rc;
 }
 
 static int
-run(char **argv, long at, int error, bool forks, bool print)
+run(char **argv, const struct strike *s, bool print)
 {
 	long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL |
 	    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
@@ -179,17 +212,17 @@ run(char **argv, long at, int error, bool forks, bool print)
 	if (pid < 0)
 		err_exit(VIV_IO, "cannot fork: %s", strerror(errno));
 	if (pid == 0)
-		start(argv, error != 0);
+		start(argv, s->error != 0);
 	child[children++] = pid;
 	if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
 		err_exit(VIV_IO, "the command did not start");
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)options) != 0)
 		err_exit(VIV_IO, "cannot trace: %s", strerror(errno));
 	ptrace(PTRACE_CONT, pid, NULL, NULL);
-	rc = follow(at, error, forks, &count);
+	rc = follow(s, &count);
 	if (print)
 		fprintf(stderr, "calls: %ld\n", count);
-	return at > 0 && count < at ? TOO_FEW : rc;
+	return s->at > 0 && count < s->at ? TOO_FEW : rc;
 }
 
 static int
@@ -204,18 +237,21 @@ error_number(const char *name)
 int
 main(int argc, char **argv)
 {
-	bool forks = false, print = false;
+	struct strike s = {.at = 0};
+	bool print = false;
 	long long at = 0;
-	int c, error = 0;
+	int c;
 
-	opt_init(argc, argv, "killat [-f] [-e ERRNO] -c|N CMD ...");
-	while ((c = getopt(argc, argv, "+cfe:")) != -1) {
+	opt_init(argc, argv, "killat [-f] [-e ERRNO | -x SCRIPT] -c|N CMD ...");
+	while ((c = getopt(argc, argv, "+cfe:x:")) != -1) {
 		if (c == 'c')
 			print = true;
 		else if (c == 'f')
-			forks = true;
+			s.forks = true;
 		else if (c == 'e')
-			error = error_number(optarg);
+			s.error = error_number(optarg);
+		else if (c == 'x')
+			s.script = optarg;
 		else
 			opt_usage(NULL);
 	}
@@ -223,5 +259,6 @@ main(int argc, char **argv)
 		opt_usage("a call number is missing");
 	if (optind >= argc)
 		opt_usage("a command is missing");
-	return run(argv + optind, at, error, forks, print);
+	s.at = (long)at;
+	return run(argv + optind, &s, print);
 }

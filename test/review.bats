@@ -176,7 +176,7 @@ bare_with() {
 	waiting a
 	line=$(viv-review -b human:eve -m fine approve a)
 	[ "$(history_of a)" = "queued in_progress completed pending_review approved" ]
-	[ "$(last_event a | jq -c '[.resident_id,.reason,.generation,.final,.review_verdict]')" = '["human:eve","fine",2,true,"APPROVE"]' ]
+	[ "$(last_event a | jq -c '[.resident_id,.reason,.generation,.final,.review_verdict]')" = '["human:eve","fine",3,true,"APPROVE"]' ]
 	[ "$(jq -c '[.id,.command,.status,.committed,.claim.resident_id,.claim.generation,.result.stdout]' <<<"$line")" = \
 	    '["a","echo hi","approved",true,"ada",1,"hi\n"]' ]
 	[ -z "$(ls "$W/world/mutable/task_locks")" ]
