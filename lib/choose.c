@@ -10,10 +10,12 @@
  */
 #include "choose.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "commit.h"
 #include "json.h"
 
 #define HELD_NS 1000000000LL
@@ -185,6 +187,39 @@ rebuild(struct chooser *c)
 
 /* --- the chooser --- */
 
+struct leftover {
+	struct chooser *c;
+	char id[TASK_ID_BYTES + 1];
+	int64_t generation, number;
+};
+
+static int
+find_leftover(const char *id, int64_t number, void *arg)
+{
+	struct leftover *o = arg;
+	const struct fold_task *t = fold_get(&o->c->fold, id);
+
+	if (t == NULL || !t->final || number > fold_base(t) || strlen(id) > TASK_ID_BYTES)
+		return 0;
+	snprintf(o->id, sizeof(o->id), "%s", id);
+	o->generation = t->generation;
+	o->number = fold_base(t);
+	return 1;
+}
+
+/* Chains of attempts that ended in a crash, after the end was logged: nobody else comes
+ * by, when the task is done. One a look is enough. */
+static void
+clear_leftover(struct chooser *c)
+{
+	struct leftover o = {.c = c};
+	struct err e;
+
+	if (!c->w->shared && slot_each(c->w, find_leftover, &o, &e) == 1 &&
+	    commit_clear(&c->log, o.id, o.generation, o.number, &e) != 0)
+		err_warn("%s", e.msg);
+}
+
 int
 choose_open(struct chooser *c, const struct world *w, const struct claim_want *want, bool cache,
     struct err *e)
@@ -199,6 +234,8 @@ choose_open(struct chooser *c, const struct world *w, const struct claim_want *w
 		rc = fold_read(&c->fold, &c->log, cache, e);
 	if (rc == 0) {
 		rebuild(c);
+		if (!cache)
+			clear_leftover(c);
 		c->fold.changed = changed;
 		c->fold.arg = c;
 	}
@@ -236,6 +273,7 @@ choose_look(struct chooser *c, struct err *e)
 		rebuild(c);
 	if (now >= c->held_ns) {
 		requeue_all(c, &c->held);
+		clear_leftover(c);
 		c->raced = false;
 		c->held_ns = now + HELD_NS;
 	}

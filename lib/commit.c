@@ -276,3 +276,15 @@ commit_repair(struct log *l, const char *id, int64_t number, struct log_mark sin
 	}
 	return rc;
 }
+
+int
+commit_clear(struct log *l, const char *id, int64_t generation, int64_t number, struct err *e)
+{
+	int rc = log_has_final(l, id, generation, NULL, e);
+
+	if (rc <= 0)
+		return rc;
+	l->dirty = true;	/* whoever appended it may have died before its sync */
+	log_ended(l, id, number);
+	return log_sync(l, e);
+}

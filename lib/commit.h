@@ -35,4 +35,10 @@ int commit_decide(struct log *l, const char *id, const char *who, int64_t base, 
 int commit_repair(
     struct log *l, const char *id, int64_t number, struct log_mark since, struct err *e);
 
+/*
+ * What a crash between the end of an attempt and the removal of its chain left: when
+ * the log has that end, make it durable and remove the chain up to number.
+ */
+int commit_clear(struct log *l, const char *id, int64_t generation, int64_t number, struct err *e);
+
 #endif
