@@ -327,7 +327,7 @@ X
 	viv-claim -r me | viv-log | viv-cycle | viv-log | viv-review | viv-log >/dev/null
 	[ "$(history_of a)" = 'queued in_progress completed pending_review requeue' ]
 	VIV_NOW=2999-01-01 viv-claim -r me >"$BATS_TEST_TMPDIR/line"
-	jq -e '.claim.attempt == 2 and .claim.generation == 2 and .previous.status == "requeue" and
+	jq -e '.claim.attempt == 2 and .claim.generation == 3 and .previous.status == "requeue" and
 	    .previous.review_verdict == "REJECT" and .previous.review_issues == ["exit status 2"]' "$BATS_TEST_TMPDIR/line"
 }
 

@@ -21,7 +21,7 @@ claim_line() {
 	claim_line
 	viv-release <line >/dev/null
 	run viv-claim -c 1 -r other
-	[ "$(jq -c '[.claim.generation, .claim.attempt]' <<<"$output")" = '[2,1]' ]
+	[ "$(jq -c '[.claim.generation, .claim.attempt]' <<<"$output")" = '[3,1]' ]
 }
 
 @test "release: a line whose end is recorded passes as it is" {
