@@ -22,8 +22,8 @@
  *      the task meanwhile; else give the slot back. A process that slept between
  *      looking and linking is stopped here.
  *
- *   A parallel_safe:false task must win the pseudo-task _serial as well, whose slot
- *   names the claim it stands for and is free again when that claim has ended.
+ *   A parallel_safe:false task needs a slot of the pseudo-task _serial as well, which
+ *   names the claim that it stands for and counts as long as that claim lives.
  */
 #include "claim.h"
 
@@ -35,8 +35,7 @@
 #include "commit.h"
 #include "json.h"
 #include "rand.h"
-
-#define SERIAL "_serial"
+#include "serial.h"
 
 enum { LLM_TIMEOUT_S = 600 };
 
@@ -122,71 +121,6 @@ claim_holder(const struct world *w, const struct fold *f, const char *id, struct
 
 	return slot_last(w, id, fold_base(t), out, NULL) == 0 &&
 	    out->kind == SLOT_CLAIM && slot_judge(w, id, out) == SLOT_HELD;
-}
-
-/* --- the one that must run alone --- */
-
-/* Does the claim that the _serial slot stands for still run? */
-static bool
-serial_busy(const struct world *w, const struct fold *f, int64_t number)
-{
-	cJSON *event = slot_event(w, SERIAL, number);
-	const char *id = json_str(event, "task_id");
-	int64_t generation = (int64_t)json_num(event, "generation", 0);
-	const struct fold_task *t = id != NULL ? fold_get(f, id) : NULL;
-	bool busy = false;
-	struct slot s;
-
-	if (id != NULL && (t == NULL || t->generation < generation ||
-	    (t->generation == generation && !t->final)))
-		busy = slot_mine(w, id, generation, json_str(event, "token"), NULL) == 0 &&
-		    slot_read(w, id, generation, &s, NULL) == 0 &&
-		    slot_judge(w, id, &s) == SLOT_HELD;
-	cJSON_Delete(event);
-	return busy;
-}
-
-/* Take _serial for the claim (id, generation, token): 0, -VIV_REFUSED when it is busy. */
-static int
-serial_take(const struct world *w, const struct fold *f, const char *id, int64_t generation,
-    const char *token, const struct slot_owner *o, struct err *e)
-{
-	char own[33];
-	struct slot s;
-	cJSON *stands_for;
-	int rc = slot_scan(w, SERIAL, &s, e);
-
-	if (rc != 0)
-		return rc;
-	if (s.kind == SLOT_CLAIM && serial_busy(w, f, s.number))
-		return err_set(e, VIV_REFUSED, "another task that must run alone is running");
-	stands_for = json_new();
-	json_set_str(stands_for, "task_id", id);
-	json_set_num(stands_for, "generation", (double)generation);
-	json_set_str(stands_for, "token", token);
-	rand_hex(own, 16);
-	rc = slot_put(w, SERIAL, s.number + 1, s.number, SLOT_CLAIM, own, o, stands_for, e);
-	cJSON_Delete(stands_for);
-	if (rc == 0 && s.number > 0)
-		slot_remove_chain(w, SERIAL, s.number);
-	return rc;
-}
-
-void
-claim_serial_done(const struct world *w, const char *id, int64_t generation)
-{
-	struct slot s;
-	cJSON *event;
-	const char *who;
-
-	if (slot_scan(w, SERIAL, &s, NULL) != 0 || s.kind != SLOT_CLAIM)
-		return;
-	event = slot_event(w, SERIAL, s.number);
-	who = json_str(event, "task_id");
-	if (who != NULL && strcmp(who, id) == 0 &&
-	    (int64_t)json_num(event, "generation", 0) == generation)
-		slot_remove_chain(w, SERIAL, s.number);
-	cJSON_Delete(event);
 }
 
 /* --- taking --- */
@@ -384,6 +318,8 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 	    (rc = slot_hold(hold_out, w, id, win.number, win.token, false, e)) == -VIV_REFUSED)
 		rc = CLAIM_RACED;
 	if (rc != 0) {
+		if (b->v[i].serial)
+			serial_done(w, id, win.number);
 		slot_remove(w, id, win.number);
 		cJSON_Delete(task);
 		return rc;

@@ -59,9 +59,6 @@ int claim_take(const struct world *w, const struct board *b, struct log *l, stru
     size_t i, const struct claim_want *want, double now, cJSON **line_out,
     struct slot_hold *hold_out, struct err *e);
 
-/* Give up the _serial slot that a claim on (id, generation) took, if it did. */
-void claim_serial_done(const struct world *w, const char *id, int64_t generation);
-
 /* Who holds the task now (SLOT_CLAIM and not dead), for status: true and *out. */
 bool claim_holder(const struct world *w, const struct fold *f, const char *id, struct slot *out);
 

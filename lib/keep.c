@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <sys/file.h>
 
-#include "claim.h"
 #include "clock.h"
 #include "commit.h"
 #include "json.h"
+#include "serial.h"
 #include "stage.h"
 
 struct kept {
@@ -63,7 +63,7 @@ keep_tend(struct keep *k, const struct world *w, const struct fold *f)
 
 		if (ended(h, f)) {
 			if (h->serial)
-				claim_serial_done(w, h->hold.id, h->hold.number);
+				serial_done(w, h->hold.id, h->hold.number);
 			drop(k, i);
 		} else if (now >= h->give_up_ns) {
 			err_warn("'%s' has not come back: no longer renewed", h->hold.id);
@@ -112,7 +112,7 @@ keep_give_back(struct keep *k, const struct world *w, struct log *l, const char 
 			err_warn("%s", e.msg);
 		cJSON_Delete(line);
 		if (h->serial)
-			claim_serial_done(w, h->hold.id, h->hold.number);
+			serial_done(w, h->hold.id, h->hold.number);
 		drop(k, i);
 	}
 }

@@ -578,7 +578,8 @@ slot_judge_lock(const struct world *w, const char *id, const struct slot *s, int
 	double wait = s->lease_s + (w->shared ? SLOT_MARGIN_SHARED_S : SLOT_MARGIN_S);
 
 	*guard_out = -1;
-	/* Cloned machine ids are common where a world is shared, so there a boot id proves nothing. */
+	/* Cloned machine ids are common where a world is shared: there a boot id proves
+	 * nothing. */
 	if (here && !this_boot && s->boot_id[0] != '\0' && !w->shared)
 		return SLOT_DEAD;
 	if (this_boot) {
@@ -586,7 +587,7 @@ slot_judge_lock(const struct world *w, const char *id, const struct slot *s, int
 		if (*guard_out >= 0 && s->pid > 0 && s->pid_ns == pid_namespace() &&
 		    (s->pid_start == 0 || slot_pid_start(s->pid) != s->pid_start))
 			return SLOT_DEAD;
-		/* A command of a stopped viv-cycle ends by its own timer, at most timeout_s later. */
+		/* A command of a stopped viv-cycle ends by its own timer, timeout_s later. */
 		if (*guard_out < 0)
 			wait += s->timeout_s + 1;
 	}
