@@ -451,6 +451,8 @@ slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t nu
 	int dir = slot_dir(w, e);
 	struct slot s;
 	char name[256];
+	bool lost;
+	int rc;
 
 	*h = (struct slot_hold){.fd = -1, .number = number};
 	if (dir < 0)
@@ -460,8 +462,13 @@ slot_hold(struct slot_hold *h, const struct world *w, const char *id, int64_t nu
 		return err_set(e, VIV_REFUSED, "the claim on '%s' is gone", id);
 	if (h->fd < 0)
 		return err_sys(e, VIV_IO, "cannot open '%s/%s'", WORLD_LOCKS, name);
-	if ((execute && flock_patiently(h->fd) != 0) || slot_read(w, id, number, &s, e) != 0 ||
-	    strcmp(s.token, token) != 0 || s.kind != SLOT_CLAIM ||
+	lost = execute && flock_patiently(h->fd) != 0;
+	rc = lost ? 0 : slot_read(w, id, number, &s, e);
+	if (rc != 0 && rc != -VIV_NO) {
+		slot_hold_free(h);
+		return rc;
+	}
+	if (lost || rc != 0 || strcmp(s.token, token) != 0 || s.kind != SLOT_CLAIM ||
 	    slot_exists(dir, id, number + 1)) {
 		slot_hold_free(h);
 		return err_set(e, VIV_REFUSED, "the claim on '%s' is lost", id);

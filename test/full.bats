@@ -79,9 +79,10 @@ teardown() {
 	for n in 4 5 6 7 8 9; do
 		run sh -c "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -n $n; exec viv-claim -c 1 -r me"
 		[ "$status" -ne 0 ] || break
-		[[ $output = *'oo many open files'* ]]
+		[[ $output = *'oo many open files'* ]] || { echo "$n: $status: $output"; false; }
 		[ "$(find "$W" -type f -not -path '*/.cache/*' -exec sha256sum {} + | sort)" = "$before" ]
 	done
+	viv-release -r me a || :
 	viv-resident -e -r ada
 	[[ $(history_of a) = *approved ]]
 }
