@@ -194,8 +194,8 @@ bare_with() {
 	[ -z "$(viv-review -m bad reject a)" ]
 	[ "$(last_event a | jq -c '[.status,.reason,.final]')" = '["failed","bad",true]' ]
 	viv-review -m again requeue b
-	[ "$(last_event b | jq -c '[.status,.review_issues,has("counted")]')" = '["requeue",["again"],false]' ]
-	[ "$(viv-claim -r ada | jq -c '[.id,.claim.attempt,.previous.reason]')" = '["b",2,"again"]' ]
+	[ "$(last_event b | jq -c '[.status,.review_issues,.counted]')" = '["requeue",["again"],false]' ]
+	[ "$(viv-claim -r ada | jq -c '[.id,.claim.attempt,.previous.reason]')" = '["b",1,"again"]' ]
 }
 
 @test "review: unknown tasks and tasks that do not wait are refused with 1" {
