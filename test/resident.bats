@@ -11,12 +11,23 @@ teardown() {
 	[ -z "${RESIDENT-}" ] || kill "$RESIDENT" 2>/dev/null || :
 }
 
+# Pid of this world's first process of that name.
+stage_pid() {
+	local p
+	for p in $(pgrep -x "$1"); do
+		if tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -qFx "VIV_ROOT=$W"; then
+			echo "$p"
+			return
+		fi
+	done
+}
+
 no_claim_left() {
 	[ -z "$(ls "$W/world/mutable/task_locks")" ]
 }
 
 running() {
-	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "sleep 39.${BATS_TEST_NUMBER}" >/dev/null
+	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "^sleep 39.${BATS_TEST_NUMBER}\$" >/dev/null
 }
 
 # A world whose policy also lists sleep, and a task that takes long.
@@ -77,7 +88,7 @@ long_task() {
 	long_task
 	setsid viv-resident -r ada 3>&- &
 	wait_until running
-	group=$(ps -o pgid= -p "$(pgrep -f "viv-claim.*-r ada" | head -n 1)" | tr -d ' ')
+	group=$(ps -o pgid= -p "$(stage_pid viv-claim)" | tr -d ' ')
 	kill -INT -- "-$group"
 	wait_until no_claim_left
 	[[ $(history_of long) = 'queued in_progress requeue' ]]
@@ -87,10 +98,10 @@ long_task() {
 	long_task
 	viv-resident -r ada 3>&- & RESIDENT=$!
 	wait_until running
-	kill -KILL "$(pgrep -P "$(pgrep -P $RESIDENT | head -n 1)" -f viv-review || pgrep -n -f viv-review)"
+	kill -KILL "$(stage_pid viv-review)"
 	wait $RESIDENT || :
 	wait_until no_claim_left
-	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+	wait_until eval '! pgrep -f "^sleep 39.$BATS_TEST_NUMBER\$" >/dev/null'
 }
 
 @test "resident: works in the bare environment of cron" {
@@ -209,7 +220,7 @@ ended() { ! kill -0 "$RESIDENT" 2>/dev/null; }
 	post a pwd
 	viv-resident -r ada 3>&- 2>/dev/null &
 	wait_until state_is a approved
-	kill -9 "$(pgrep -f "viv-claim -f .* -r ada")"
+	kill -9 "$(stage_pid viv-claim)"
 	run wait $!
 	no_work_left
 }
