@@ -119,20 +119,6 @@ check_files(struct critic *c, const struct world *w, const cJSON *obj)
 
 /* --- evidence --- */
 
-static bool
-exit_allowed(const cJSON *line, double code)
-{
-	const cJSON *list = json_arr(line, "ok_exit"), *v;
-
-	if (list == NULL)
-		return code == 0;
-	cJSON_ArrayForEach(v, list) {
-		if (cJSON_IsNumber(v) && v->valuedouble == code)
-			return true;
-	}
-	return false;
-}
-
 /* What was kept whole must have the hash that was taken of it. Bytes that are no UTF-8
  * were replaced, which changes the length: then there is nothing to compare. */
 static void
@@ -163,7 +149,7 @@ check_local(struct critic *c, const cJSON *line, const cJSON *res)
 		issue(c, "ended by signal %d", sig->valueint);
 	else if (!cJSON_IsNumber(code))
 		issue(c, "no exit status: nothing shows that it ran");
-	else if (!exit_allowed(line, code->valuedouble))
+	else if (!task_exit_ok(line, code->valuedouble))
 		issue(c, "exit status %d", code->valueint);
 	if (json_str(res, "stdout_sha256") == NULL)
 		issue(c, "no hash of the output: nothing shows what was produced");

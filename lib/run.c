@@ -362,20 +362,6 @@ set_stream(cJSON *res, const char *name, const struct proc_stream *s)
 	json_set_str(res, key, s->sha256);
 }
 
-static bool
-exit_ok(const cJSON *line, int code)
-{
-	const cJSON *list = json_arr(line, "ok_exit"), *v;
-
-	if (list == NULL)
-		return code == 0;
-	cJSON_ArrayForEach(v, list) {
-		if (cJSON_IsNumber(v) && v->valuedouble == code)
-			return true;
-	}
-	return false;
-}
-
 static cJSON *
 result_of(const struct run *r)
 {
@@ -383,7 +369,7 @@ result_of(const struct run *r)
 	    "exited", "signaled", "timed_out", "cancelled", "too_much_output", "not_started"};
 	const struct proc *p = &r->proc;
 	cJSON *res = json_new(), *argv = json_list();
-	bool ok = p->why == PROC_EXITED && exit_ok(r->line, p->exit_code);
+	bool ok = p->why == PROC_EXITED && task_exit_ok(r->line, p->exit_code);
 
 	json_set_str(res, "status", ok ? "completed" : "failed");
 	json_set(res, "exit_code", p->why == PROC_EXITED || p->why == PROC_NOT_STARTED ?

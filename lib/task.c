@@ -352,3 +352,17 @@ task_max_attempts(const cJSON *t)
 {
 	return attempts(json_num(t, "max_attempts", 0), task_is_local(t));
 }
+
+bool
+task_exit_ok(const cJSON *t, double code)
+{
+	const cJSON *list = json_arr(t, "ok_exit"), *v;
+
+	if (list == NULL)
+		return code == 0;
+	cJSON_ArrayForEach(v, list) {
+		if (cJSON_IsNumber(v) && v->valuedouble == code)
+			return true;
+	}
+	return false;
+}

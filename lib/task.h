@@ -70,4 +70,7 @@ const char *task_command(const cJSON *t);
 bool task_is_local(const cJSON *t);
 int task_max_attempts(const cJSON *t);
 
+/* Is the exit status one of its ok_exit (default only 0)? */
+bool task_exit_ok(const cJSON *t, double code);
+
 #endif
