@@ -4,9 +4,10 @@
  * A heap holds the tasks that look ready. A task that turns out not to be is parked
  * where the reason for it will be noticed: with the dependency it waits for (the
  * fold calls changed() when that one's state changes), with the others of a time
- * that has not come, or with those held by somebody else, which are asked about once
- * a second, since a dead owner writes no line. Tasks that are done, dead or not
- * wanted are dropped; a line in the log brings them back.
+ * that has not come, or with those that somebody holds (we or others), which are asked
+ * about once a second, since a dead owner writes no line, and at once when their attempt
+ * has ended. Tasks that are done, dead or not wanted are dropped; a line in the log
+ * brings them back.
  */
 #include "choose.h"
 
@@ -21,11 +22,12 @@
 #define HELD_NS 1000000000LL
 
 enum { NONE = -1, SOON_S = 60 };
+enum { NOWHERE, READY, HELD, TIMED };
 
 struct choice {
 	long waiters;		/* head of the list that waits for this task */
 	long next;		/* in the list that this task waits in */
-	bool queued;		/* in ready, held or timed */
+	unsigned char place;	/* where it waits; an entry elsewhere is out of date */
 	bool parked;		/* in a list of waiters */
 	bool damaged;		/* and said so */
 };
@@ -56,9 +58,9 @@ ready_push(struct chooser *c, size_t i)
 	struct queue *q = &c->ready;
 	size_t at = q->n;
 
-	if (c->choice[i].queued)
+	if (c->choice[i].place == READY)
 		return;
-	c->choice[i].queued = true;
+	c->choice[i].place = READY;
 	push_back(q, i);
 	while (at > 0 && before(c, i, q->v[(at - 1) / 2])) {
 		q->v[at] = q->v[(at - 1) / 2];
@@ -87,7 +89,7 @@ ready_pop(struct chooser *c)
 	}
 	if (q->n > 0)
 		q->v[at] = last;
-	c->choice[top].queued = false;
+	c->choice[top].place = NOWHERE;
 	return top;
 }
 
@@ -96,7 +98,7 @@ ready_pop(struct chooser *c)
 static void
 park_queue(struct chooser *c, struct queue *q, size_t i)
 {
-	c->choice[i].queued = true;
+	c->choice[i].place = q == &c->held ? HELD : TIMED;
 	push_back(q, i);
 }
 
@@ -145,22 +147,22 @@ changed(struct fold_task *t, void *arg)
 		i = (size_t)at + 1;
 		t->user = (void *)(uintptr_t)i;
 	}
-	if (fold_runnable(t))
-		ready_push(c, i - 1);
-	else
+	if (!fold_runnable(t))
 		unpark(c, i - 1);
+	else if (t->final || c->choice[i - 1].place != HELD)
+		ready_push(c, i - 1);	/* else its holder has only told how far it is */
 }
 
 static void
 requeue_all(struct chooser *c, struct queue *q)
 {
+	unsigned char place = q == &c->held ? HELD : TIMED;
 	size_t n = q->n;
 
 	q->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		c->choice[q->v[i]].queued = false;
-		ready_push(c, q->v[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (c->choice[q->v[i]].place == place)
+			ready_push(c, q->v[i]);
 }
 
 static void
@@ -358,6 +360,7 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 		if (rc == CLAIM_TAKEN) {
 			if (fail && strcmp(json_str(*line_out, "status"), "in_progress") == 0)
 				fail_line(*line_out, on);
+			park_queue(c, &c->held, i);	/* by ourselves: should we lose it */
 			return 0;
 		}
 		if (rc == CLAIM_CHANGED) {

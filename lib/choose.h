@@ -25,7 +25,7 @@ struct chooser {
 	struct fold fold;
 	struct choice *choice;		/* one a task of the board */
 	struct queue ready;		/* heap: positions that look ready, best first */
-	struct queue held;		/* held by others: asked again every HELD_S */
+	struct queue held;		/* held by somebody: asked again every second */
 	struct queue timed;		/* not before some time */
 	bool raced;			/* one of held was only lost to a faster process */
 	double next_due;		/* earliest of timed, wall time; 0 none */

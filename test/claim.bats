@@ -397,3 +397,12 @@ X
 	[ "$status" -eq 74 ]
 	[ -z "$(locks)" ]
 }
+
+@test "claim: -e takes a task again at once when its attempt was given back" {
+	post a --max-attempts 3 && post b --max-attempts 3
+	timeout 20 viv-claim -e -w 2 -r me | viv-log | jq -c --unbuffered 'del(.committed) |
+	    .status = (if .claim.attempt < 3 then "requeue" else "failed" end)' | viv-log \
+	    >"$BATS_TEST_TMPDIR/lines"
+	[ "$(jq -r '"\(.id) \(.claim.attempt)"' "$BATS_TEST_TMPDIR/lines" | sort | paste -sd, -)" = \
+	    'a 1,a 2,a 3,b 1,b 2,b 3' ]
+}
