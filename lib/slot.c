@@ -245,12 +245,16 @@ slot_scan(const struct world *w, const char *id, struct slot *out, struct err *e
 
 /* --- writing --- */
 
+/* Ours does not change while we live. */
 static int64_t
 pid_namespace(void)
 {
+	static int64_t ns = -1;
 	struct stat st;
 
-	return stat("/proc/self/ns/pid", &st) == 0 ? (int64_t)st.st_ino : 0;
+	if (ns < 0)
+		ns = stat("/proc/self/ns/pid", &st) == 0 ? (int64_t)st.st_ino : 0;
+	return ns;
 }
 
 int64_t
@@ -281,6 +285,21 @@ slot_pid_start(int64_t pid)
 	return state == 'Z' || state == 'X' ? 0 : start;
 }
 
+/* The same for the owner of a claim, who is most often ourselves. */
+static int64_t
+owner_start(int64_t pid)
+{
+	static int64_t self, start;
+
+	if (pid != getpid())
+		return slot_pid_start(pid);
+	if (self != pid) {
+		self = pid;
+		start = slot_pid_start(pid);
+	}
+	return start;
+}
+
 static char *
 slot_record(const struct world *w, const char *id, int64_t number, enum slot_kind kind,
     const char *token, const struct slot_owner *o, const cJSON *event)
@@ -300,7 +319,7 @@ slot_record(const struct world *w, const char *id, int64_t number, enum slot_kin
 	json_set_str(r, "boot_id", w->boot_id);
 	if (o->pid > 0) {
 		json_set_num(r, "pid", (double)o->pid);
-		json_set_num(r, "pid_start", (double)slot_pid_start(o->pid));
+		json_set_num(r, "pid_start", (double)owner_start(o->pid));
 		json_set_num(r, "pid_ns", (double)pid_namespace());
 	}
 	if (kind == SLOT_CLAIM) {
