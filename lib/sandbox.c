@@ -16,8 +16,9 @@
  *
  * A grant covers all below it and cannot be narrowed. A root that is the world, or
  * an ancestor of it by device and inode (whatever path or bind mount names it), is
- * therefore refused. Each root is opened once and granted by that descriptor, so
- * nothing can be exchanged between the check and the grant.
+ * therefore refused. A root is checked and granted by the same descriptor, so nothing
+ * can be exchanged in between; only those of the system's own directories and devices
+ * are kept open from one command to the next.
  *
  * sandbox_enter runs in a vforked child that shares our memory: it makes system
  * calls and writes nothing but its own stack.
@@ -151,31 +152,62 @@ chain_has(const struct chain *c, const struct stat *st)
 	return false;
 }
 
-/* Grant one path. absent_ok: system paths that this system lacks. */
+/* Grant what is open there. */
+static int
+grant_fd(int ruleset, int abi, int fd, const char *path, enum landlock_grant g,
+    const struct chain *forbidden, bool system, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return err_sys(e, VIV_IO, "cannot examine '%s'", path);
+	if (chain_has(forbidden, &st))
+		return err_set(e, VIV_REFUSED,
+		    "'%s' contains the world, and a grant covers all below it", path);
+	if (g == LANDLOCK_WRITE && !S_ISDIR(st.st_mode))
+		return err_set(e, VIV_REFUSED, "'%s' is not a directory", path);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !system)
+		return err_set(e, VIV_REFUSED, "'%s' is neither a directory nor a file", path);
+	if (landlock_allow(ruleset, abi, fd, S_ISDIR(st.st_mode), g) != 0)
+		return err_sys(e, VIV_IO, "cannot grant '%s'", path);
+	return 0;
+}
+
 static int
 grant(int ruleset, int abi, const char *path, enum landlock_grant g, const struct chain *forbidden,
-    bool absent_ok, struct err *e)
+    struct err *e)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC);
-	struct stat st;
-	int rc = 0;
+	int fd = open(path, O_PATH | O_CLOEXEC), rc;
 
-	if (fd < 0 && absent_ok && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
+	if (fd < 0)
+		return err_sys(e, VIV_REFUSED, "cannot open '%s'", path);
+	rc = grant_fd(ruleset, abi, fd, path, g, forbidden, false, e);
+	close(fd);
+	return rc;
+}
+
+/* A path that this system may lack. kept: a descriptor that stays open for the next
+ * command, 0 when there is none yet, or NULL. Files are opened anew, since an update
+ * replaces them; the system's directories and devices stay what they are. */
+static int
+grant_system(int ruleset, int abi, const char *path, enum landlock_grant g,
+    const struct chain *forbidden, int *kept, struct err *e)
+{
+	bool open_already = kept != NULL && *kept > 0;
+	int fd = open_already ? *kept : open(path, O_PATH | O_CLOEXEC), rc;
+	struct stat st;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
 		return 0;
 	if (fd < 0)
 		return err_sys(e, VIV_REFUSED, "cannot open '%s'", path);
-	if (fstat(fd, &st) != 0)
-		rc = err_sys(e, VIV_IO, "cannot examine '%s'", path);
-	else if (chain_has(forbidden, &st))
-		rc = err_set(e, VIV_REFUSED,
-		    "'%s' contains the world, and a grant covers all below it", path);
-	else if (g == LANDLOCK_WRITE && !S_ISDIR(st.st_mode))
-		rc = err_set(e, VIV_REFUSED, "'%s' is not a directory", path);
-	else if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode) && !absent_ok)
-		rc = err_set(e, VIV_REFUSED, "'%s' is neither a directory nor a file", path);
-	else if (landlock_allow(ruleset, abi, fd, S_ISDIR(st.st_mode), g) != 0)
-		rc = err_sys(e, VIV_IO, "cannot grant '%s'", path);
-	close(fd);
+	rc = grant_fd(ruleset, abi, fd, path, g, forbidden, true, e);
+	if (open_already)
+		return rc;
+	if (kept != NULL && fd > 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+		*kept = fd;
+	else
+		close(fd);
 	return rc;
 }
 
@@ -186,29 +218,30 @@ grant_list(int ruleset, int abi, const char *const *path, enum landlock_grant g,
 	int rc = 0;
 
 	for (; path != NULL && *path != NULL && rc == 0; path++)
-		rc = grant(ruleset, abi, *path, g, forbidden, false, e);
+		rc = grant(ruleset, abi, *path, g, forbidden, e);
 	return rc;
 }
 
 static int
 grant_all(int ruleset, int abi, const struct sandbox_spec *spec, struct err *e)
 {
+	static int kept[COUNT(system_path)];
 	struct chain forbidden = {.n = 0};
 	int rc = 0;
 
 	if (spec->forbid != NULL)
 		rc = chain_of(&forbidden, spec->forbid, e);
 	for (size_t i = 0; i < COUNT(system_path) && rc == 0; i++)
-		rc = grant(
-		    ruleset, abi, system_path[i].path, system_path[i].grant, &forbidden, true, e);
+		rc = grant_system(ruleset, abi, system_path[i].path, system_path[i].grant,
+		    &forbidden, &kept[i], e);
 	for (size_t i = 0; i < COUNT(net_path) && spec->net && rc == 0; i++)
-		rc = grant(ruleset, abi, net_path[i], LANDLOCK_READ, &forbidden, true, e);
+		rc = grant_system(ruleset, abi, net_path[i], LANDLOCK_READ, &forbidden, NULL, e);
 	if (rc == 0)
 		rc = grant_list(ruleset, abi, spec->read, LANDLOCK_READ, &forbidden, e);
 	if (rc == 0)
 		rc = grant_list(ruleset, abi, spec->write, LANDLOCK_WRITE, &forbidden, e);
 	if (rc == 0 && spec->scratch != NULL)
-		rc = grant(ruleset, abi, spec->scratch, LANDLOCK_WRITE, &forbidden, false, e);
+		rc = grant(ruleset, abi, spec->scratch, LANDLOCK_WRITE, &forbidden, e);
 	return rc;
 }
 
