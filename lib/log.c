@@ -291,7 +291,7 @@ is_final(const struct log_line *line, void *arg)
 static int
 find_final(struct log *l, struct wanted *want, struct log_mark since, struct err *e)
 {
-	struct log_segment s = {l->own, -1, l->ino, 0, false};
+	struct log_segment s = {l->own, l->fd, l->ino, 0, false};
 	char **names;
 	size_t n;
 	int rc;
@@ -302,8 +302,6 @@ find_final(struct log *l, struct wanted *want, struct log_mark since, struct err
 		s.offset = since.offset;
 	}
 	rc = segment_read(l, &s, is_final, want, e);
-	if (s.fd >= 0)
-		close(s.fd);
 	if (rc != 0 || since.ino == l->ino || want->found)
 		return rc;
 	/* Rotated since the mark: rare, so look everywhere. */
