@@ -6,6 +6,7 @@
  * a run that was killed is completed by the next one. -n goes the same way and leaves
  * out the changes.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,24 +80,57 @@ first_time(const struct tidy *t, const char *path)
 	return wall;
 }
 
+/* Is the file too large or too old? */
+static bool
+due(const struct tidy *t, const char *path)
+{
+	struct stat st;
+	double first;
+
+	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
+		return false;
+	if (st.st_size >= t->rotate_size || t->rotate_age_s <= 0)
+		return st.st_size >= t->rotate_size;
+	first = first_time(t, path);
+	return first > 0 && clock_wall() - first >= t->rotate_age_s;
+}
+
+/* A log without a chain gets the name NAME.N.log. Its writers open it by name for each
+ * line, so one who is late still appends to the old file and nothing is lost. By link,
+ * which never replaces the file of a viv-tidy beside us. */
+static int
+rotate_plain(const struct tidy *t, const char *path, struct err *e)
+{
+	size_t base = strlen(path) - strlen(".log");
+	char to[128];
+
+	for (int n = 1;; n++) {
+		snprintf(to, sizeof(to), "%.*s.%d.log", (int)base, path, n);
+		if (linkat(t->w.fd, path, t->w.fd, to, 0) == 0)
+			break;
+		if (errno != EEXIST)
+			return err_sys(e, VIV_IO, "cannot rotate '%s'", path);
+	}
+	return unlinkat(t->w.fd, path, 0) == 0 || errno == ENOENT ? 0 :
+	    err_sys(e, VIV_IO, "cannot rotate '%s'", path);
+}
+
 static int
 rotate(struct tidy *t, struct err *e)
 {
-	char *path = mem_fmt("%s/%s", WORLD_AUDIT, t->log.own);
-	struct stat st = {.st_size = 0};
-	double first = 0;
-	bool due;
+	char *own = mem_fmt("%s/%s", WORLD_AUDIT, t->log.own);
+	const char *const path[] = {own, WORLD_SAFETY_LOG};
 	int rc = 0;
 
-	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && t->rotate_age_s > 0)
-		first = first_time(t, path);
-	due = st.st_size > 0 && (st.st_size >= t->rotate_size ||
-	    (first > 0 && clock_wall() - first >= t->rotate_age_s));
-	if (due && !t->trim.dry)
-		rc = log_rotate(&t->log, e);
-	if (due && rc == 0 && !t->quiet)
-		printf("rotated %s\n", path);
-	free(path);
+	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]) && rc == 0; i++) {
+		if (!due(t, path[i]))
+			continue;
+		if (!t->trim.dry)
+			rc = i == 0 ? log_rotate(&t->log, e) : rotate_plain(t, path[i], e);
+		if (rc == 0 && !t->quiet)
+			printf("rotated %s\n", path[i]);
+	}
+	free(own);
 	return rc;
 }
 

@@ -263,6 +263,22 @@ J
 	[ "$(sh "$REPO/share/verify-log.sh" "$W")" = ok ]
 }
 
+@test "tidy: the audit of the guard is rotated beside those who write it, and no verdict is lost" {
+	echo '{"id":"x","prompt":"hello"}' | viv-guard >/dev/null
+	run viv-tidy -n -s 10
+	[[ $output == *"rotated meta/audit/safety_audit.log"* ]]
+	[ -e "$W/meta/audit/safety_audit.log" ]
+	seq 300 | jq -c --unbuffered '{id: "t\(.)", prompt: "hello"}' | viv-guard >/dev/null &
+	guard=$!
+	while kill -0 "$guard" 2>/dev/null; do
+		timeout 20 viv-tidy -q -s 1k
+	done
+	wait "$guard"
+	[ "$(cat "$W"/meta/audit/safety_audit*.log | jq -r .task_id | sort -u | wc -l)" -eq 301 ]
+	[ "$(cat "$W"/meta/audit/safety_audit*.log | wc -l)" -eq 301 ]
+	[ -e "$W/meta/audit/safety_audit.1.log" ]
+}
+
 # --- beside others ---
 
 @test "tidy: beside a running drain nothing is lost and nothing runs twice" {
