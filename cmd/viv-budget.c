@@ -216,7 +216,8 @@ print_by(const struct show *s, const char *by)
 		printf("%-30s %6s %9s %9s %10s %10s\n", by, "CALLS", "TOKENS IN", "OUT", "SPENT",
 		    "RESERVED");
 	v = mem_zero(sums->n + 1, sizeof(struct sum *));
-	memcpy(v, sums->v, sums->n * sizeof(struct sum *));
+	for (size_t i = 0; i < sums->n; i++)
+		v[i] = sums->v[i];
 	qsort(v, sums->n, sizeof(struct sum *), by_name);
 	for (size_t i = 0; i < sums->n; i++)
 		print_sum(s, by, v[i]);

@@ -269,8 +269,8 @@ void
 ledger_cache_load(struct ledger *l)
 {
 	struct buf b = {0};
-	bool ok = file_read(l->w->fd, CACHE, CACHE_MAX, &b, NULL) == 0, done = false;
-	const char *p = b.p, *end = b.p + b.len, *nl;
+	bool ok = file_read(l->w->fd, CACHE, CACHE_MAX, &b, NULL) == 0 && b.len > 0, done = false;
+	const char *p = b.p, *end = ok ? b.p + b.len : NULL, *nl;
 
 	for (size_t line = 0; ok && !done && p < end; line++, p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));

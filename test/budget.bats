@@ -5,6 +5,8 @@ load helper
 bats_require_minimum_version 1.5.0
 
 ledger() { "$BUILD/test/ledger" "$@"; }
+teardown() { umount -l small 2>/dev/null || :; }
+
 book() { printf '%s\n' "$W/meta/audit/api_audit.log"; }
 events() { jq -r .event "$(book)" | paste -sd' ' -; }
 spent() { viv-budget -J "$@" | jq -c '[.total.spent_microusd, .total.reserved_microusd]'; }
@@ -303,7 +305,6 @@ spent() { viv-budget -J "$@" | jq -c '[.total.spent_microusd, .total.reserved_mi
 	[ "$(viv-budget -J | jq .total.reserved_microusd)" -eq 0 ]
 	run ledger reserve 100
 	ok=$status
-	umount -l small
 	[ "$full" -eq 74 ]
 	[ "${left:-0}" -eq 0 ]
 	[ "$ok" -eq 0 ]
