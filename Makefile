@@ -76,9 +76,9 @@ bench: deps ## measure against other runners on this machine
 	@$(MAKE) --no-print-directory -s all tests
 	@test/bench.sh
 
-soak: deps ## kill residents at random for SOAK_S seconds (60), then check the world
-	@$(MAKE) --no-print-directory -s all
-	@test/soak.sh $(SOAK_S)
+soak: deps ## kill and stop residents at random for SOAK_M minutes (10), then check the world
+	@$(MAKE) --no-print-directory -s all tests
+	@test/soak.sh $(SOAK_M:%=-m %)
 
 demo: ## a world, some tasks and a resident, in a temporary directory
 	@sh contrib/deps.sh run build

@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "jsonl.h"
 #include "num.h"
 #include "opt.h"
+#include "stop.h"
 #include "task.h"
 
 #define USAGE "viv-cycle [-hv] [-j JOBS] [-D DIR] [-t TIMEOUT] [-o BYTES] [-C WORLD]"
@@ -36,15 +36,6 @@ struct cycle {
 	bool reader_gone;
 	const char *stopping;
 };
-
-static volatile sig_atomic_t stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 /* Write the line of a job that is over, and forget it. */
 static int
@@ -96,12 +87,12 @@ start_some(struct cycle *c, struct err *e)
 static int
 step_all(struct cycle *c, struct err *e)
 {
-	bool end = c->reader_gone || stop;
+	bool end = c->reader_gone || stop_asked();
 	const char *why = end ? "interrupted" :
 	    c->world.root != NULL && c->n > 0 && halt_on(&c->world, NULL, 0) ? "halted" : NULL;
 	int rc = answer_work(&c->setup.answer, e);
 
-	if (stop && c->stopping == NULL)
+	if (stop_asked() && c->stopping == NULL)
 		c->stopping = "interrupted";
 	for (size_t i = c->n; i-- > 0 && rc == 0;) {
 		struct job *j = c->job[i];
@@ -126,8 +117,6 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 	bool room = c->n < c->jobs && !c->in.eof;
 	int timeout = c->n > 0 ? TICK_MS : -1;
 	nfds_t n = 2;
-	struct timespec ts;
-	sigset_t none;
 
 	if (c->n == 0)
 		run_idle(&c->setup.run);
@@ -136,10 +125,7 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 	n += (nfds_t)answer_poll(&c->setup.answer, p + n, &timeout);
 	for (size_t i = 0; i < c->n; i++)
 		n += (nfds_t)job_poll(c->job[i], p + n, &timeout);
-	ts = (struct timespec){timeout / 1000, (timeout % 1000) * 1000000L};
-	sigemptyset(&none);
-	if (ppoll(p, n, timeout < 0 ? NULL : &ts, &none) < 0)
-		p[0].revents = p[1].revents = 0;
+	stop_poll(p, n, timeout);
 	if (p[1].revents & (POLLERR | POLLNVAL))
 		c->reader_gone = true;
 }
@@ -162,21 +148,6 @@ loop(struct cycle *c, struct err *e)
 	}
 	free(p);
 	return rc;
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-	sigset_t block;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_BLOCK, &block, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* A world is optional: a bare request runs under the shipped policy. */
@@ -226,7 +197,7 @@ main(int argc, char **argv)
 	c.setup.run.max_output = (size_t)(max_output >= 0 ? max_output :
 							    policy_max_output(c.setup.run.policy));
 	c.job = mem_zero(c.jobs, sizeof(struct job *));
-	catch_signals();
+	stop_catch();
 	rc = loop(&c, &e);
 	if (rc < 0)
 		err_warn("%s", e.msg);

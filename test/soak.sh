@@ -1,65 +1,62 @@
 #!/bin/bash
-# Residents that are killed at random for some seconds, while tasks are posted; then
-# the world must be whole and every task done exactly once: test/soak.sh [SECONDS [SEED]].
+# A storm for as long as you like: test/soak.sh [-m MINUTES] [-r RESIDENTS] [-s SEED].
+# Residents that come back are killed and stopped at random while tasks are posted, and
+# test/overlap.c, which knows nothing of our files, looks for two processes that do one
+# task. Then the world must be whole and every task done exactly once.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+minutes=10 residents=6 seed=$$
+while getopts m:r:s: c; do
+	case $c in
+	m) minutes=$OPTARG ;;
+	r) residents=$OPTARG ;;
+	s) seed=$OPTARG ;;
+	*) echo "usage: test/soak.sh [-m MINUTES] [-r RESIDENTS] [-s SEED]" >&2; exit 2 ;;
+	esac
+done
+BUILD=${VIV_BUILD:-$PWD/build}
 PATH=${VIV_BIN:-$PWD/bin}:$PATH
-seconds=${1:-60} RANDOM=${2:-$$}
-tmp=$(mktemp -d) || exit 1
-export TZ=UTC LC_ALL=C VIV_ROOT=$tmp/world
-fail() { echo "soak: $*"; echo "soak: the world is kept in $tmp"; exit 1; }
-viv-init -q "$VIV_ROOT" || exit 1
+BATS_TEST_TMPDIR=$(mktemp -d) || exit 1
+tmp=$BATS_TEST_TMPDIR W=$tmp/world
+export TZ=UTC LC_ALL=C VIV_ROOT=$W
+fail() { touch "$tmp/calm"; echo "soak: $*"; echo "soak: the world is kept in $tmp"; exit 1; }
+log_file() { echo "$W/meta/audit/execution_log.jsonl"; }
+must() { "$@" || { echo "failed: $*" >&2; return 1; }; }
+# shellcheck disable=SC1091
+. test/storm.bash
 
-resident() {
-	# shellcheck disable=SC2016 # that is for the inner shell
-	exec setsid bash -c 'viv-claim -e -r "$1" | viv-log | viv-guard | viv-cycle -j 2 | viv-log |
-	    viv-review | viv-log | viv-release >/dev/null' - "$1" 2>>"$tmp/stderr"
-}
-
-# Kill one process of the group, or all of it.
-murder() {
-	local pids
-	mapfile -t pids < <(ps -o pid= -g "$1" 2>/dev/null)
-	[ ${#pids[@]} -gt 0 ] || return 0
-	if ((RANDOM % 3 == 0)); then
-		kill -KILL -- "-$1" 2>/dev/null
-	else
-		kill -KILL "${pids[RANDOM % ${#pids[@]}]}" 2>/dev/null
+viv-init -q "$W" || exit 1
+allow_sleep
+exec 3>/dev/null
+token=0.00000$$	# of our commands only
+"$BUILD/test/overlap" $((60 * minutes + 600)) "$tmp/calm" "$token" >"$tmp/oracle" &
+oracle=$!
+# shellcheck disable=SC2046 # words
+restless $(seq -f 'r%.0f' "$residents")
+"$BUILD/test/storm" "$W" $((60 * minutes)) "$seed" >"$tmp/storm" &
+storm=$!
+n=0
+while kill -0 $storm 2>/dev/null; do
+	open=$((n - $(grep -c '"status":"approved"' "$(log_file)")))
+	if [ "$open" -lt 100 ]; then
+		seq $((n + 1)) $((n + 200)) | jq -c --arg token "$token" '{id: "s\(.)", mode: "local", timeout: 3,
+		    max_attempts: 1000, command: "sleep 0.03 \($token)\(1000000 + .)"}' | viv-add -q >/dev/null ||
+		    fail 'cannot post'
+		n=$((n + 200))
 	fi
-}
-
-end=$((SECONDS + seconds)) posted=0 kills=0
-pids=()
-while ((SECONDS < end)); do
-	for i in 0 1 2; do
-		if [ -z "${pids[i]-}" ] || ! kill -0 "${pids[i]}" 2>/dev/null; then
-			resident "r$i" 2>>"$tmp/stderr" &
-			pids[i]=$!
-		fi
-	done
-	for ((n = posted; n < posted + 20; n++)); do
-		printf '{"id":"s%d","command":"echo %d","mode":"local","max_attempts":1000}\n' "$n" "$n"
-	done | viv-add -q >/dev/null || fail "cannot post"
-	posted=$((posted + 20))
-	sleep "0.$((RANDOM % 5 + 1))"
-	murder "${pids[RANDOM % 3]}"
-	kills=$((kills + 1))
+	kill -0 $oracle 2>/dev/null || fail "the oracle: $(cat "$tmp/oracle")"
+	sleep 0.5
 done
-for p in "${pids[@]}"; do
-	kill -KILL -- "-$p" 2>/dev/null
+for ((i = 0; i < 120; i++)); do
+	[ "$(viv-log -s approved | wc -l)" -lt "$n" ] || break
+	viv-resident -e -r last -l 1 2>>"$tmp/talk"
+	sleep 0.5
 done
-wait 2>/dev/null
-
-viv-doctor -r >/dev/null || viv-doctor || fail "the world is not whole"
-(resident last) || fail "the last resident failed"
-viv-log -V || fail "the log does not verify"
-jq -r 'select(.final and .status == "approved") | .task_id' \
-    "$VIV_ROOT"/meta/audit/execution_log*.jsonl | sort >"$tmp/approved"
-done=$(uniq "$tmp/approved" | wc -l)
-[ "$done" = "$posted" ] || fail "$posted posted, $done done"
-twice=$(uniq -d "$tmp/approved" | head -n 3)
-[ -z "$twice" ] || fail "done twice: $twice"
-left=$(ls "$VIV_ROOT/world/mutable/task_locks")
-[ -z "$left" ] || fail "claims are left: $left"
+touch "$tmp/calm"
+wait "$oracle" || fail "worked on twice at once: $(cat "$tmp/oracle")"
+wait
+viv-resident -e -r last || fail 'the last resident failed'
+viv-tidy -q 2>/dev/null
+each_done_once "$n" || fail 'the world is not whole'
+echo "soak: $n tasks, $(cat "$tmp/storm"), $(cat "$tmp/oracle"), seed $seed: each done once"
 rm -rf "$tmp"
-echo "soak: $posted tasks, $kills kills in $seconds s: each done once, log verified"

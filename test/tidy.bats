@@ -144,6 +144,24 @@ J
 	[ -z "$(board)" ]
 }
 
+@test "tidy: an archived task that failed can be revived, and is archived again when it has ended" {
+	ended failed a
+	viv-tidy -q -o 0
+	[ -z "$(board)" ]
+	run viv-add -n -k a
+	[ "$status" -eq 0 ]
+	[ -z "$(board)" ]
+	run viv-add -k a
+	[ "$status" -eq 0 ]
+	[ "$output" = a ]
+	[ "$(jq -c '.tasks' "$W/world/mutable/queue.json")" = "$(jq -sc . "$W/world/mutable/queue_archive.jsonl")" ]
+	[ "$(timeout 20 viv-claim -c 1 -r r | viv-log | viv-cycle | viv-log | viv-review | viv-log | viv-release | jq -r .status)" = approved ]
+	viv-tidy -q -o 0
+	[ "$(archive)" = 'a a' ]
+	run viv-add -k a
+	[ "$status" -eq 1 ]
+}
+
 @test "tidy: a board of 5,000 tasks loses the 4,990 that are finished" {
 	seq 5000 | jq -c '{id: "t\(.)", mode: "local", command: "true"}' | viv-add -q >/dev/null
 	timeout 60 viv-claim -c 4990 -r r | viv-log | jq -c 'del(.committed) | .status = "approved"' | viv-log |
@@ -243,6 +261,22 @@ J
 	ended approved c
 	viv-log -V
 	[ "$(sh "$REPO/share/verify-log.sh" "$W")" = ok ]
+}
+
+@test "tidy: the audit of the guard is rotated beside those who write it, and no verdict is lost" {
+	echo '{"id":"x","prompt":"hello"}' | viv-guard >/dev/null
+	run viv-tidy -n -s 10
+	[[ $output == *"rotated meta/audit/safety_audit.log"* ]]
+	[ -e "$W/meta/audit/safety_audit.log" ]
+	seq 300 | jq -c --unbuffered '{id: "t\(.)", prompt: "hello"}' | viv-guard >/dev/null &
+	guard=$!
+	while kill -0 "$guard" 2>/dev/null; do
+		timeout 20 viv-tidy -q -s 1k
+	done
+	wait "$guard"
+	[ "$(cat "$W"/meta/audit/safety_audit*.log | jq -r .task_id | sort -u | wc -l)" -eq 301 ]
+	[ "$(cat "$W"/meta/audit/safety_audit*.log | wc -l)" -eq 301 ]
+	[ -e "$W/meta/audit/safety_audit.1.log" ]
 }
 
 # --- beside others ---
