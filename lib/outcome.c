@@ -82,7 +82,8 @@ clean(cJSON *res)
 	} known[] = {
 	    {"status", cJSON_String}, {"text", cJSON_String}, {"finish_reason", cJSON_String},
 	    {"model", cJSON_String}, {"requested_model", cJSON_String}, {"usage", cJSON_Object},
-	    {"cost_microusd", cJSON_Number | cJSON_NULL}, {"budget_used", cJSON_Number | cJSON_NULL},
+	    {"cost_microusd", cJSON_Number | cJSON_NULL},
+	    {"budget_used", cJSON_Number | cJSON_NULL},
 	    {"latency_ms", cJSON_Number}, {"provider", cJSON_String}, {"request_id", cJSON_String},
 	    {"tries", cJSON_Number}, {"error", cJSON_Object}};
 	static const char *const ours[] = {"file", "text_sha256", "text_bytes", "truncated",
