@@ -20,7 +20,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
-#include "outcome.h"
+#include "reply.h"
 #include "screen.h"
 #include "task.h"
 
@@ -98,7 +98,7 @@ answer_close(struct answer_setup *s)
 static void
 send_line(struct answer *a)
 {
-	cJSON *req = outcome_request(a->at.line, a->ref);
+	cJSON *req = reply_request(a->at.line, a->ref);
 
 	a->sent = coproc_send(&a->setup->co, req);
 	cJSON_Delete(req);
@@ -109,7 +109,7 @@ fail(struct answer *a, const char *class, const char *code, const char *message)
 {
 	if (a->done)
 		return;
-	a->given = outcome_failure(class, code, message);
+	a->given = reply_failure(class, code, message);
 	a->done = true;
 }
 
@@ -329,28 +329,28 @@ answer_finish(struct answer *a, struct err *e)
 		attempt_lost(&a->at);
 		return 0;
 	}
-	if (a->late && !outcome_completed(a->given)) {
+	if (a->late && !reply_completed(a->given)) {
 		char *text = mem_fmt("nothing came within %.0f s", a->timeout_s + GRACE_S);
-		cJSON *error = outcome_failure("transient", "timeout", text);
+		cJSON *error = reply_failure("transient", "timeout", text);
 
 		json_set(a->given, "status", cJSON_CreateString("failed"));
 		json_set(a->given, "error", cJSON_Duplicate(json_obj(error, "error"), true));
 		cJSON_Delete(error);
 		free(text);
 	}
-	res = outcome_result(a->given, a->setup->max_chars);
-	if (outcome_worth_keeping(res))
+	res = reply_result(a->given, a->setup->max_chars);
+	if (reply_worth_keeping(res))
 		rc = attempt_store(&a->at, res, e);
 	if (rc != 0) {
 		cJSON_Delete(res);
 		return rc;
 	}
-	if (strcmp(outcome_class(res), "config") == 0)
+	if (strcmp(reply_class(res), "config") == 0)
 		say(a->setup, json_str(json_obj(res, "error"), "message"));
-	if (a->at.cancelled != NULL && !outcome_completed(res))
-		outcome_cancelled(line, res, a->at.cancelled);
+	if (a->at.cancelled != NULL && !reply_completed(res))
+		reply_cancelled(line, res, a->at.cancelled);
 	else
-		outcome_record(line, res);
+		reply_record(line, res);
 	return 0;
 }
 
