@@ -19,7 +19,8 @@
 const struct layout_dir layout_dirs[] = {
     {WORLD_MUTABLE, 0777,
 	"queue.json queue.json.damaged-* .queue.lock queue_archive.jsonl "
-	"task_locks results work PAUSE .cache .swarm library quality_gate_queue.json .*.lock"},
+	"task_locks results work PAUSE .cache .swarm library quality_gate_queue.json "
+	"review_votes.jsonl .*.lock"},
     {WORLD_LOCKS, 0777, "*.lock *.lock.[0-9]*"},
     {WORLD_RESULTS, 0777, "*.[0-9]*.json"},
     {WORLD_WORK, 0777, "*.[0-9]*"},
