@@ -223,10 +223,13 @@ judge(struct reviewer *r, int argc, char **argv)
 {
 	struct err e = {0};
 	struct judge j;
-	int decided = 0, rc, watch = r->follow ? watch_open(&r->w) : -1;
+	int decided = 0, rc, watch;
 
+	if (r->dry)		/* there is nothing to find out without asking */
+		return VIV_NO;
 	if (judge_open(&j, &r->w, &e) != 0)
 		err_die(&e);
+	watch = r->follow ? watch_open(&r->w) : -1;
 	rc = judge_pass(r, &j, argc, argv, &decided);
 	while (r->follow && rc != VIV_IO) {
 		long pause = rc == VIV_UNAVAILABLE || rc == VIV_REFUSED ? RETRY_MS : IDLE_MS;

@@ -16,15 +16,9 @@
  */
 #include "judge.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "buf.h"
 #include "clock.h"
@@ -42,11 +36,10 @@ enum {
 	PROMPT_MAX = 64 * 1024,
 	ANSWER_TOKENS = 1024,
 	CALL_S = 60,			/* what the model has, with retries, */
-	GRACE_S = 15,			/* and its program to say so */
-	TICK_MS = 1000
+	GRACE_S = 15			/* and its program to say so */
 };
 
-/* --- the companion --- */
+/* --- starting --- */
 
 int
 judge_open(struct judge *j, const struct world *w, struct err *e)
@@ -55,7 +48,7 @@ judge_open(struct judge *j, const struct world *w, struct err *e)
 	struct buf text = {0};
 	int rc;
 
-	*j = (struct judge){.w = w, .lock = {.fd = -1}, .to = -1, .from = {.fd = -1}};
+	*j = (struct judge){.w = w, .lock = {.fd = -1}, .model = COMPANION_NONE};
 	if (path == NULL)
 		return err_set(e, VIV_CONFIG, "share/%s is missing", PROMPT);
 	rc = file_read(AT_FDCWD, path, PROMPT_MAX, &text, e);
@@ -70,140 +63,13 @@ judge_open(struct judge *j, const struct world *w, struct err *e)
 	return rc;
 }
 
-static void
-stop(struct judge *j)
-{
-	if (j->to >= 0)
-		close(j->to);
-	if (j->from.fd >= 0)
-		close(j->from.fd);
-	jsonl_free(&j->from);
-	j->from = (struct jsonl){.fd = -1};
-	j->to = -1;
-	if (j->pid > 0) {
-		kill(j->pid, SIGTERM);
-		for (int i = 0; i < 20 && waitpid(j->pid, NULL, WNOHANG) == 0; i++) {
-			clock_sleep_ms(100);
-			if (i == 19) {
-				kill(j->pid, SIGKILL);
-				waitpid(j->pid, NULL, 0);
-			}
-		}
-	}
-	j->pid = 0;
-}
-
 void
 judge_close(struct judge *j)
 {
-	stop(j);
+	companion_stop(&j->model);
 	lock_close(&j->lock);
 	free(j->system);
 	j->system = NULL;
-}
-
-static _Noreturn void
-become(const char *program, int in, int out, pid_t parent)
-{
-	char *argv[] = {(char *)(uintptr_t)program, (char[]){"-j"}, (char[]){"1"},
-	    (char[]){"-l"}, NULL};
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
-		_exit(VIV_NOEXEC);
-	signal(SIGPIPE, SIG_DFL);
-	execvp(program, argv);
-	_exit(VIV_NOTFOUND);
-}
-
-static int
-start(struct judge *j, struct err *e)
-{
-	const char *program = getenv("VIV_LLM");
-	int in[2], out[2] = {-1, -1};
-	pid_t parent = getpid();
-
-	if (j->pid > 0)
-		return 0;
-	if (program == NULL || *program == '\0')
-		program = "viv-llm";
-	if (pipe2(in, O_CLOEXEC) != 0)
-		return err_sys(e, VIV_IO, "cannot start '%s'", program);
-	if (pipe2(out, O_CLOEXEC) == 0 && (j->pid = fork()) == 0)
-		become(program, in[0], out[1], parent);
-	close(in[0]);
-	if (out[1] >= 0)
-		close(out[1]);
-	j->to = in[1];
-	j->from = (struct jsonl){.fd = out[0]};
-	if (j->pid <= 0) {
-		err_sys(e, VIV_IO, "cannot start '%s'", program);
-		j->pid = 0;
-		stop(j);
-		return -VIV_IO;
-	}
-	return 0;
-}
-
-static int
-gone(struct judge *j, struct err *e)
-{
-	stop(j);
-	return err_set(e, VIV_UNAVAILABLE, "no model can be asked: '%s' has ended",
-	    getenv("VIV_LLM") != NULL ? getenv("VIV_LLM") : "viv-llm");
-}
-
-/* The next line it writes. */
-static int
-receive(struct judge *j, cJSON **out, struct err *e)
-{
-	int64_t until = clock_boot_ns() + (int64_t)(CALL_S + GRACE_S) * 1000000000;
-	char why[200];
-
-	while ((*out = jsonl_next(&j->from)) == NULL) {
-		struct pollfd p = {.fd = j->from.fd, .events = POLLIN};
-
-		if (j->from.eof)
-			return gone(j, e);
-		if (halt_on(j->w, why, sizeof(why))) {
-			stop(j);
-			return err_set(e, VIV_REFUSED, "halted: %s", why);
-		}
-		if (clock_boot_ns() > until) {
-			stop(j);
-			return err_set(e, VIV_UNAVAILABLE, "the model did not answer in %d s",
-			    CALL_S + GRACE_S);
-		}
-		if (poll(&p, 1, TICK_MS) > 0 && jsonl_fill(&j->from, e) < 0)
-			return gone(j, e);
-	}
-	return 0;
-}
-
-/* Send a line, get it back with its result. */
-static int
-call(struct judge *j, const cJSON *request, cJSON **out, struct err *e)
-{
-	const char *want = json_str(request, "ref"), *ref;
-	void (*old)(int);
-	int rc = start(j, e);
-
-	*out = NULL;
-	if (rc != 0)
-		return rc;
-	old = signal(SIGPIPE, SIG_IGN);
-	rc = jsonl_write(j->to, request, e);
-	signal(SIGPIPE, old);
-	if (rc != 0)
-		return gone(j, e);
-	while ((rc = receive(j, out, e)) == 0) {
-		ref = json_str(*out, "ref");
-		if (ref != NULL && strcmp(ref, want) == 0)
-			return 0;
-		cJSON_Delete(*out);
-		*out = NULL;
-	}
-	return rc;
 }
 
 /* --- one task --- */
@@ -278,7 +144,7 @@ ask(struct judge *j, const char *id, int64_t generation, const cJSON *line, stru
 		return err_set(e, VIV_NO, "the work is longer than the %d bytes a model is shown",
 		    VERDICT_WORK_MAX);
 	request = make_request(j, id, generation, line);
-	rc = call(j, request, &answer, e);
+	rc = companion_call(&j->model, j->w, request, CALL_S + GRACE_S, &answer, e);
 	cJSON_Delete(request);
 	if (rc != 0)
 		return rc;

@@ -3,12 +3,11 @@
 #define VIV_JUDGE_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 #include <cjson/cJSON.h>
 
+#include "companion.h"
 #include "decide.h"
 #include "err.h"
-#include "jsonl.h"
 #include "lock.h"
 #include "world.h"
 
@@ -17,9 +16,7 @@ struct judge {
 	const struct world *w;
 	struct lock lock;
 	char *system;		/* what the model is told */
-	pid_t pid;		/* of viv-llm, 0: not started */
-	int to;
-	struct jsonl from;
+	struct companion model;
 };
 
 /* -VIV_TEMPFAIL: another process judges in this world; -VIV_CONFIG: no prompt. */
