@@ -24,13 +24,17 @@ beneath_open(const struct world *w, const char *path, const char **base_out)
 
 	for (; dir >= 0 && (slash = strchr(path, '/')) != NULL; path = slash + 1) {
 		char *name = mem_ndup(path, (size_t)(slash - path));
-		int next = -1;
+		int next = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		int why;
 
-		if (mkdirat(dir, name, 0777) == 0 || errno == EEXIST)
+		if (next < 0 && errno == ENOENT &&
+		    (mkdirat(dir, name, 0777) == 0 || errno == EEXIST))
 			next = openat(
 			    dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		why = errno;
 		close(dir);
 		free(name);
+		errno = why;
 		dir = next;
 	}
 	*base_out = path;
@@ -44,7 +48,10 @@ beneath_size_at(int dir, const char *base)
 
 	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : -1;
-	return S_ISREG(st.st_mode) && st.st_nlink == 1 ? st.st_size : -1;
+	if (S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return st.st_size;
+	errno = ELOOP;
+	return -1;
 }
 
 off_t
@@ -53,10 +60,18 @@ beneath_size(const struct world *w, const char *path)
 	const char *base;
 	int dir = beneath_open(w, path, &base);
 	off_t size = dir >= 0 ? beneath_size_at(dir, base) : -1;
+	int why = errno;
 
 	if (dir >= 0)
 		close(dir);
+	errno = why;
 	return size;
+}
+
+bool
+beneath_refused(void)
+{
+	return errno == ELOOP || errno == ENOTDIR || errno == ENAMETOOLONG;
 }
 
 /* How many bytes of the record stand in the file at that offset: all, a torn part at the

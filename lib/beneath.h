@@ -2,6 +2,7 @@
 #ifndef VIV_BENEATH_H
 #define VIV_BENEATH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "buf.h"
@@ -16,6 +17,10 @@ int beneath_open(const struct world *w, const char *path, const char **base_out)
  * takes a path below world/mutable, and makes its directory. */
 off_t beneath_size(const struct world *w, const char *path);
 off_t beneath_size_at(int dir, const char *base);
+
+/* After a -1: by errno, is it the path that is wrong (a link, no directory, no plain
+ * file), rather than the disk? */
+bool beneath_refused(void);
 
 /*
  * Append the record that was to begin at that offset, or what is missing of it, and sync:

@@ -98,18 +98,20 @@ plan_journal(const struct world *w, struct job *j, struct err *e)
 	off_t at = beneath_size(w, path);
 	int rc = 0;
 
-	if (at < 0)
+	if (at < 0 && beneath_refused())
 		rc = err_set(e, VIV_CONFIG, "'%s/%s' is no file that can be added to",
 		    WORLD_MUTABLE, path);
+	else if (at < 0)
+		rc = err_sys(e, VIV_IO, "cannot look at '%s/%s'", WORLD_MUTABLE, path);
 	else
 		plan_target(j, "journal", path, "append", at);
 	free(path);
 	return rc;
 }
 
-/* The document goes where the task says, if it may: true. Else why is in the plan. */
-static bool
-plan_asked(const struct world *w, struct job *j, const cJSON *line)
+/* The document goes where the task says, if it may: 1. Else 0, and why is in the plan. */
+static int
+plan_asked(const struct world *w, struct job *j, const cJSON *line, struct err *e)
 {
 	const char *edit = json_str(line, "doc_edit_mode"), *path;
 	bool given, journal;
@@ -119,24 +121,27 @@ plan_asked(const struct world *w, struct job *j, const cJSON *line)
 
 	path = artifact_asked(line, &given);
 	if (!given)
-		return false;
+		return 0;
 	if (path == NULL)
 		err_set(&why, VIV_REFUSED, "it is not a string");
 	else if (artifact_check(path, j->owner, &journal, &why) == 0 &&
-	    (at = beneath_size(w, path)) < 0)
+	    (at = beneath_size(w, path)) < 0) {
+		if (!beneath_refused())
+			return err_sys(e, VIV_IO, "cannot look at '%s'", path);
 		err_set(&why, VIV_REFUSED, "something on it is a link or no plain file");
+	}
 	if (why.code == 0) {
 		bool append = journal || (edit != NULL && strcmp(edit, "append") == 0);
 
 		plan_target(j, "doc", path, append ? "append" : "overwrite",
 		    append ? begins_at(j, path, at) : 0);
-		return true;
+		return 1;
 	}
 	refused = json_new();
 	json_set_str(refused, "path", path);
 	json_set_str(refused, "why", why.msg);
 	json_set(j->plan, "refused", refused);
-	return false;
+	return 0;
 }
 
 /* Its own name in the identity's folder: time, task, generation. */
@@ -146,7 +151,7 @@ plan_default(const struct world *w, struct job *j, struct err *e)
 	char *slug = artifact_slug(j->a.id, "task"), day[CLOCK_TEXT], *path = NULL;
 	const char *t = json_str(j->plan, "generated_at");
 	const char *base;
-	int dir = -1, n = 0;
+	int dir = -1, n = 0, rc = 0;
 
 	snprintf(day, sizeof(day), "%.4s%.2s%.2s-%.2s%.2s%.2s", t, t + 5, t + 8, t + 11, t + 14,
 	    t + 17);
@@ -166,13 +171,13 @@ plan_default(const struct world *w, struct job *j, struct err *e)
 	if (dir >= 0 && n < NAMES_TRIED)
 		plan_target(j, "doc", path, "overwrite", 0);
 	else
-		err_set(e, VIV_CONFIG, "'%s/%s/%s' is no directory to write to", WORLD_MUTABLE,
-		    ARTIFACT_SUGGESTIONS, j->owner);
+		rc = err_sys(e, dir < 0 && !beneath_refused() ? VIV_IO : VIV_CONFIG,
+		    "cannot write to '%s/%s/%s'", WORLD_MUTABLE, ARTIFACT_SUGGESTIONS, j->owner);
 	if (dir >= 0)
 		close(dir);
 	free(slug);
 	free(path);
-	return json_obj(j->plan, "doc") != NULL ? 0 : -VIV_CONFIG;
+	return rc;
 }
 
 static int
@@ -202,10 +207,10 @@ make_plan(const struct world *w, struct job *j, const cJSON *line, struct err *e
 	json_set_str(j->plan, "generated_at", now);
 	json_set_str(j->plan, "text_sha256", j->hash);
 	rc = plan_journal(w, j, e);
-	if (rc == 0 && !plan_asked(w, j, line))
+	if (rc == 0 && (rc = plan_asked(w, j, line, e)) == 0)
 		rc = plan_default(w, j, e);
 	json_set_bool(j->plan, "done", false);
-	return rc == 0 ? save_plan(w, j, e) : rc;
+	return rc >= 0 ? save_plan(w, j, e) : rc;
 }
 
 /* The plan of an earlier try: 0; -VIV_NO: there is none. */
