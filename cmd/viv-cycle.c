@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "opt.h"
 #include "run.h"
 #include "stage.h"
+#include "stop.h"
 #include "task.h"
 
 #define USAGE "viv-cycle [-hv] [-j JOBS] [-D DIR] [-t TIMEOUT] [-o BYTES] [-C WORLD]"
@@ -37,15 +37,6 @@ struct cycle {
 	bool reader_gone;
 	const char *stopping;
 };
-
-static volatile sig_atomic_t stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 /* Write the line of a run that is over, and forget it. */
 static int
@@ -100,12 +91,12 @@ static int
 step_all(struct cycle *c, struct err *e)
 {
 	char reason[256];
-	const char *why = c->reader_gone || stop ? "interrupted" :
+	const char *why = c->reader_gone || stop_asked() ? "interrupted" :
 	    c->setup.w != NULL && c->n > 0 && halt_on(c->setup.w, reason, sizeof(reason)) ?
 						   "halted" :
 						   NULL;
 
-	if (stop && c->stopping == NULL)
+	if (stop_asked() && c->stopping == NULL)
 		c->stopping = "interrupted";
 	for (size_t i = c->n; i-- > 0;) {
 		struct run *r = c->run[i];
@@ -137,8 +128,6 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 	bool room = c->n < c->jobs && !c->in.eof;
 	int timeout = c->n > 0 ? TICK_MS : -1;
 	nfds_t n = 2;
-	struct timespec ts;
-	sigset_t none;
 
 	if (c->n == 0)
 		run_idle(&c->setup);
@@ -155,10 +144,7 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 				timeout = ms < 0 ? 0 : (int)ms + 1;
 		}
 	}
-	ts = (struct timespec){timeout / 1000, (timeout % 1000) * 1000000L};
-	sigemptyset(&none);
-	if (ppoll(p, n, timeout < 0 ? NULL : &ts, &none) < 0)
-		p[0].revents = p[1].revents = 0;
+	stop_poll(p, n, timeout);
 	if (p[1].revents & (POLLERR | POLLNVAL))
 		c->reader_gone = true;
 }
@@ -181,21 +167,6 @@ loop(struct cycle *c, struct err *e)
 	}
 	free(p);
 	return rc;
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-	sigset_t block;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_BLOCK, &block, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* A world is optional: a bare request runs under the shipped policy. */
@@ -243,7 +214,7 @@ main(int argc, char **argv)
 	c.setup.max_output = (size_t)(max_output >= 0 ? max_output :
 							policy_max_output(c.setup.policy));
 	c.run = mem_zero(c.jobs, sizeof(struct run *));
-	catch_signals();
+	stop_catch();
 	rc = loop(&c, &e);
 	if (rc < 0)
 		err_warn("%s", e.msg);

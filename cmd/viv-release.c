@@ -27,6 +27,8 @@ struct releaser {
 };
 
 /* Give back the line's claim and record it. */
+/* What was executed and comes without a verdict has used its attempt up: otherwise a
+ * pipeline without a reviewer would execute it for ever. */
 static int
 release(struct releaser *r, cJSON *line, struct err *e)
 {
@@ -37,7 +39,10 @@ release(struct releaser *r, cJSON *line, struct err *e)
 		return printf("%s\n", json_str(line, "id")) < 0 ? -VIV_IO : 0;
 	}
 	json_del(line, "events");
-	stage_requeue(line, r->reason);
+	if (strcmp(stage_status(line), "completed") == 0)
+		stage_final(line, "requeue", "released without a verdict");
+	else
+		stage_requeue(line, r->reason);
 	rc = commit_line(&r->log, line, e);
 	if (rc == 0)
 		rc = log_sync(&r->log, e);

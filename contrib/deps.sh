@@ -50,7 +50,7 @@ for set in "$@"; do
 	build)
 		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev ;;
 	test)
-		install_missing bats parallel strace ripgrep git procps shellcheck mandoc clang \
+		install_missing bats parallel strace ripgrep git procps shellcheck mandoc tmux clang \
 		    clang-format
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;

@@ -1,12 +1,11 @@
 /*
- * docs: docs-only mode, in which results become markdown proposals.
+ * docs: the mode in which residents only write documentation.
  *
- * On by default: what is unset, empty or unknown is on, so that a slip of the pen never
- * gives a model more than it should have.
+ * It is on where nobody decided: a world whose owner has not thought about it must not
+ * plan, act or be given tools.
  */
 #include "docs.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,18 +14,17 @@ bool
 docs_only(void)
 {
 	static const char *const off[] = {"0", "false", "no"};
-	static const char blank[] = " \t\n\v\f\r";
-	const char *v = getenv("VIVARIUM_MVP_DOCS_ONLY");
+	const char *s = getenv("VIVARIUM_MVP_DOCS_ONLY");
 	size_t n;
 
-	if (v == NULL)
+	if (s == NULL)
 		return true;
-	v += strspn(v, blank);
-	n = strlen(v);
-	while (n > 0 && strchr(blank, v[n - 1]) != NULL)
-		n--;
+	s += strspn(s, " \t\r\n");
+	n = strcspn(s, " \t\r\n");
+	if (s[n + strspn(s + n, " \t\r\n")] != '\0')
+		return true;
 	for (size_t i = 0; i < sizeof(off) / sizeof(off[0]); i++)
-		if (n == strlen(off[i]) && strncasecmp(v, off[i], n) == 0)
+		if (n == strlen(off[i]) && strncasecmp(s, off[i], n) == 0)
 			return false;
 	return true;
 }

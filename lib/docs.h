@@ -1,11 +1,10 @@
-/* docs: docs-only mode, in which results become markdown proposals. */
+/* docs: the mode in which residents only write documentation (reference core.md 2.12). */
 #ifndef VIV_DOCS_H
 #define VIV_DOCS_H
 
 #include <stdbool.h>
 
-/* $VIVARIUM_MVP_DOCS_ONLY: on unless its trimmed lower-case value is 0, false or no
- * (reference core.md 0.5). */
+/* $VIVARIUM_MVP_DOCS_ONLY: on, unless it says 0, false or no (blanks and case aside). */
 bool docs_only(void);
 
 #endif

@@ -112,5 +112,6 @@ int slot_mine(
 
 /* Start time in clock ticks of a live process, 0 when gone; the pid namespace here. */
 int64_t slot_pid_start(int64_t pid);
+int64_t slot_pid_ns(void);
 
 #endif

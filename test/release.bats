@@ -117,3 +117,13 @@ claim_line() {
 	run viv-release -r me ../x
 	[ "$status" -eq 78 ]
 }
+
+@test "release: what was executed and has no verdict has used its attempt" {
+	viv-add -q -m local -i a true >/dev/null
+	viv-claim -c 1 -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
+	[ "$(jq -r 'select(.final) | [.status, .reason, .counted] | @tsv' "$(log_file)")" = \
+	    "$(printf 'requeue\treleased without a verdict\t')" ]
+	timeout 20 viv-claim -e -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
+	[ "$(jq -r 'select(.status == "completed") | .task_id' "$(log_file)" | wc -l)" -eq 1 ]
+	[ "$(jq -r 'select(.final) | .status' "$(log_file)" | tail -n 1)" = failed ]
+}
