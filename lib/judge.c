@@ -25,6 +25,7 @@
 #include "file.h"
 #include "halt.h"
 #include "json.h"
+#include "price.h"
 #include "task.h"
 #include "verdict.h"
 #include "votes.h"
@@ -85,11 +86,42 @@ work_of(const cJSON *line)
 	return text != NULL ? text : "";
 }
 
+/*
+ * Another model than the one that did the work, of the same provider: $VIV_REVIEW_MODEL,
+ * else the first such in the price list. NULL: whatever answers.
+ */
+static char *
+other_model(const struct world *w, const cJSON *line)
+{
+	const cJSON *res = json_obj(line, "result");
+	const char *own = json_str(res, "model"), *provider = json_str(res, "provider");
+	const char *wish = getenv("VIV_REVIEW_MODEL");
+	struct price_list *l = NULL;
+	const struct price_model *author;
+	char *found = NULL;
+
+	if (wish != NULL && *wish != '\0')
+		return mem_dup(wish);
+	if (own == NULL || price_load(w, &l, NULL) != 0)
+		return NULL;
+	author = price_find(l, own);
+	for (size_t i = 0; i < l->n && found == NULL; i++) {
+		const struct price_model *m = &l->v[i];
+		bool here = m->provider == NULL || provider == NULL ||
+		    strcmp(m->provider, provider) == 0;
+
+		if (m != author && m->allowed && here && (m->priced || l->allow_unpriced))
+			found = mem_dup(m->id);
+	}
+	price_free(l);
+	return found;
+}
+
 static cJSON *
 make_request(const struct judge *j, const char *id, int64_t generation, const cJSON *line)
 {
-	const char *task = task_prompt(line), *model;
-	char *ref = mem_fmt("%s.%lld", id, (long long)generation);
+	const char *task = task_prompt(line);
+	char *model = other_model(j->w, line), *ref = mem_fmt("%s.%lld", id, (long long)generation);
 	cJSON *r = json_new();
 	struct buf ask = {0};
 
@@ -100,8 +132,7 @@ make_request(const struct judge *j, const char *id, int64_t generation, const cJ
 	json_set_str(r, "ref", ref);
 	json_set_str(r, "system", j->system);
 	json_set_str(r, "prompt", ask.p);
-	model = getenv("VIV_REVIEW_MODEL");
-	if (model != NULL && *model != '\0')
+	if (model != NULL)
 		json_set_str(r, "model", model);
 	json_set_num(r, "max_tokens", ANSWER_TOKENS);
 	json_set_num(r, "temperature", 0);
@@ -109,6 +140,7 @@ make_request(const struct judge *j, const char *id, int64_t generation, const cJ
 	if (json_get(line, "max_budget") != NULL)
 		json_set(r, "max_budget", cJSON_Duplicate(json_get(line, "max_budget"), true));
 	buf_free(&ask);
+	free(model);
 	free(ref);
 	return r;
 }

@@ -358,6 +358,41 @@ vote_or_words() {
 	[ "$(VIV_REVIEW_MODEL=x/y ANSWER=none viv-review judge a 2>/dev/null; tail -n 1 "$ASKED" | jq -r .model)" = x/y ]
 }
 
+# A model's answer that waits for another: id, model, provider.
+answered() {
+	viv-add -q -i "$1" -m llm --review model 'What next?' 2>/dev/null
+	viv-claim -r ada -m llm | viv-log >claimed
+	f=world/mutable/results/$1.1.json
+	jq -c --arg m "$2" --arg p "$3" '{task: (del(.claim, .status, .committed)), claim: (.claim | del(.token)),
+	    result: {status:"completed",text:"Write more tests.",finish_reason:"stop",model:$m,provider:$p}}' claimed >"$W/$f"
+	jq -c --slurpfile r "$W/$f" --arg f "$f" --arg s "$(sha256sum <"$W/$f" | cut -d' ' -f1)" \
+	    '.result = $r[0].result + {file:$f,sha256:$s} | .status = "completed"
+	    | .events = [{status:"completed",result_sha256:$s}] | del(.committed)' claimed |
+	    viv-log | viv-review | viv-log >/dev/null
+	[ "$(last_event "$1" | jq -r .review_by)" = model ]
+}
+
+@test "judge: another model than the one that answered is asked, of the same provider" {
+	asked_for() {
+		answered "$1" "$2" "$3"
+		ANSWER=$YES viv-review -q judge
+		must test "$(tail -n 1 "$ASKED" | jq -r .model)" = "$4"
+		must test "$(tail -n 1 "$ASKED" | jq -r .prompt | grep -c '^> Write more tests.$')" -eq 1
+	}
+	cp "$REPO/share/models.json" models
+	first=$(jq -r '.models[0].id' models)
+	second=$(jq -r '.models[1].id' models)
+	asked_for a "$first" groq "$second"
+	asked_for b "$(jq -r '.models[0].aliases[0]' models)" groq "$second"
+	asked_for c "$second" groq "$first"
+	asked_for d other groq "$first"
+	asked_for e qwen ollama null
+	echo '{"models":[{"id":"mine","provider":"ollama","input":0,"output":0,"max_tokens":100,"context":1000}]}' >"$W/meta/security/models.json"
+	asked_for f qwen ollama mine
+	VIV_REVIEW_MODEL=x/y asked_for g qwen ollama x/y
+	[ "$(status_of a) $(status_of g)" = "approved approved" ]
+}
+
 @test "judge: an answer without a verdict leaves it to a person, and is not asked for again" {
 	waiting a model
 	for answer in '' 'APPROVE' "$YES $NO" '{"verdict":"APPROVE","confidence":0.2}' '[]' '{"verdict":"APPROVE"'; do
