@@ -25,6 +25,13 @@
 enum { TICK_MS = 1000 };
 
 void
+companion_init(struct companion *c)
+{
+	*c = (struct companion){.to = -1};
+	c->from.fd = -1;
+}
+
+void
 companion_stop(struct companion *c)
 {
 	if (c->to >= 0)
@@ -105,7 +112,8 @@ receive(struct companion *c, const struct world *w, int seconds, cJSON **out, st
 	int64_t until = clock_boot_ns() + (int64_t)seconds * 1000000000;
 	char why[200];
 
-	while ((*out = jsonl_next(&c->from)) == NULL) {
+	*out = NULL;
+	while (c->from.buf.p == NULL || (*out = jsonl_next(&c->from)) == NULL) {
 		struct pollfd p = {.fd = c->from.fd, .events = POLLIN};
 
 		if (c->from.eof)

@@ -9,13 +9,14 @@
 #include "jsonl.h"
 #include "world.h"
 
-/* Initialise with COMPANION_NONE; companion_stop ends it and frees. */
+/* companion_init first; companion_stop ends it and frees. */
 struct companion {
 	pid_t pid;		/* 0: not started */
 	int to;
 	struct jsonl from;
 };
-#define COMPANION_NONE {.to = -1, .from = {.fd = -1}}
+
+void companion_init(struct companion *c);
 
 /*
  * Send a task line that has a "ref", to $VIV_LLM or viv-llm, and get it back in *out

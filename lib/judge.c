@@ -49,7 +49,8 @@ judge_open(struct judge *j, const struct world *w, struct err *e)
 	struct buf text = {0};
 	int rc;
 
-	*j = (struct judge){.w = w, .lock = {.fd = -1}, .model = COMPANION_NONE};
+	*j = (struct judge){.w = w, .lock = {.fd = -1}};
+	companion_init(&j->model);
 	if (path == NULL)
 		return err_set(e, VIV_CONFIG, "share/%s is missing", PROMPT);
 	rc = file_read(AT_FDCWD, path, PROMPT_MAX, &text, e);

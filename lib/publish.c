@@ -265,7 +265,8 @@ write_target(const struct world *w, const struct job *j, const char *what, struc
 }
 
 static int
-carry_out(const struct world *w, struct job *j, const cJSON *line, bool *repeated_out, struct err *e)
+carry_out(const struct world *w, struct job *j, const cJSON *line, bool *repeated_out,
+    struct err *e)
 {
 	int rc = read_plan(w, j, e);
 
@@ -288,13 +289,14 @@ carry_out(const struct world *w, struct job *j, const cJSON *line, bool *repeate
 static void
 tell(cJSON *line, const struct job *j, bool repeated)
 {
+	static const char *const what[] = {"journal", "doc"};
 	cJSON *share = json_new();
 
-	for (const char *const *m = (const char *const[]){"journal", "doc", NULL}; *m != NULL; m++) {
+	for (size_t i = 0; i < 2; i++) {
 		char *path = mem_fmt(
-		    "%s/%s", WORLD_MUTABLE, json_str(json_obj(j->plan, *m), "path"));
+		    "%s/%s", WORLD_MUTABLE, json_str(json_obj(j->plan, what[i]), "path"));
 
-		json_set_str(share, *m, path);
+		json_set_str(share, what[i], path);
 		free(path);
 	}
 	if (json_obj(j->plan, "refused") != NULL)
