@@ -4,7 +4,7 @@
  * In docs-only mode each approved line that viv-log has committed leaves an entry in its
  * identity's journal and a document, once (lib/publish.c); every line is passed on. With
  * ids it does so for tasks that were approved, from their stored results: what a crash
- * kept from being published, or a decision that nobody piped on.
+ * kept from being published, or a decision that nobody piped on; with -a for all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +23,11 @@
 #include "stage.h"
 #include "task.h"
 
-#define USAGE "viv-share [-hq] [-C WORLD] [ID ...]"
+#define USAGE "viv-share [-ahq] [-C WORLD] [ID ...]"
 
 struct share {
 	struct world w;
-	bool have_world, quiet;
+	bool have_world, quiet, all;
 	struct publish publish;
 	int worst;		/* of lines that could not be published */
 };
@@ -88,11 +88,33 @@ share_id(struct share *s, const struct fold *f, const struct log *l, const char 
 		rc = err_set(e, VIV_NO, "'%s' has nothing to publish", id);
 	if (rc == 0) {
 		share_line(line, s, e);
-		if (!s->quiet)
+		if (!s->quiet &&
+		    !(s->all && json_bool(json_obj(line, "share"), "repeated", false)))
 			rc = jsonl_write(STDOUT_FILENO, line, e);
 	}
 	cJSON_Delete(line);
 	return rc;
+}
+
+static void
+share_named(struct share *s, const struct fold *f, const struct log *l, const char *id)
+{
+	struct err e = {0};
+	int rc = share_id(s, f, l, id, &e);
+
+	if (s->all && rc == -VIV_NO)
+		return;
+	if (rc != 0)
+		err_warn("%s", e.msg);
+	s->worst = -rc > s->worst ? -rc : s->worst;
+}
+
+static void
+share_all(struct share *s, const struct fold *f, const struct log *l)
+{
+	for (size_t i = 0; i < f->cap; i++)
+		if (fold_done(f->table[i]))
+			share_named(s, f, l, f->table[i]->id);
 }
 
 static int
@@ -101,16 +123,13 @@ share_ids(struct share *s, int argc, char **argv)
 	struct fold fold = {0};
 	struct log log;
 	struct err e = {0};
-	int rc;
 
 	if (log_open(&log, &s->w, &e) != 0 || fold_read(&fold, &log, true, &e) != 0)
 		err_die(&e);
-	for (int i = 0; i < argc; i++) {
-		rc = share_id(s, &fold, &log, argv[i], &e);
-		if (rc != 0)
-			err_warn("%s", e.msg);
-		s->worst = -rc > s->worst ? -rc : s->worst;
-	}
+	if (s->all)
+		share_all(s, &fold, &log);
+	for (int i = 0; i < argc; i++)
+		share_named(s, &fold, &log, argv[i]);
 	fold_free(&fold);
 	log_close(&log);
 	return s->worst;
@@ -120,20 +139,25 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+		{"all", no_argument, NULL, 'a'}, {"quiet", no_argument, NULL, 'q'},
+		{NULL, 0, NULL, 0}};
 	struct share s = {.publish = {.lock = {.fd = -1}}};
 	struct err e = {0};
 	int c, rc;
 
 	opt_init(argc, argv, USAGE);
-	while ((c = opt_next(argc, argv, "q", longs)) != -1)
+	while ((c = opt_next(argc, argv, "aq", longs)) != -1) {
 		s.quiet |= c == 'q';
+		s.all |= c == 'a';
+	}
+	if (s.all && optind < argc)
+		opt_usage("-a names all there are: no '%s'", argv[optind]);
 	s.have_world = world_open(&s.w, opt_world, &e) == 0;
-	if (!s.have_world && (optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
+	if (!s.have_world && (s.all || optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
 		err_die(&e);
 	if (s.have_world && publish_open(&s.publish, &s.w, &e) != 0)
 		err_die(&e);
-	rc = optind < argc ? share_ids(&s, argc - optind, argv + optind) :
+	rc = s.all || optind < argc ? share_ids(&s, argc - optind, argv + optind) :
 	    stage_run(share_line, &s);
 	if (s.have_world) {
 		publish_close(&s.publish);

@@ -191,6 +191,7 @@ whole() { viv-doctor -q || { viv-doctor -q -r && viv-doctor -q; }; }
 	[[ "$(VIV_NOW=2030-01-01T23:59:59Z viv-review list)" = *'waits for a jury: '* ]]
 	export VIV_NOW=2030-01-02T00:00:00Z
 	[[ "$(viv-review list)" = *'waits for a person: no answer of the jury in 24 hours' ]]
+	[[ "$(viv-status a)" = *'waits for a person: no answer of the jury in 24 hours'* ]]
 	run viv-review -b cyd -m "$WHY" vote a approve
 	[ "$status" -eq 77 ]
 	[[ "$output" = *'no answer of the jury'* ]]
@@ -406,6 +407,7 @@ answered() {
 	[ "$status" -eq 1 ]
 	[ "$(wc -l <"$ASKED")" -eq 6 ]
 	[[ "$(viv-review list)" = *'waits for a person: the model'* ]]
+	[[ "$(viv-status a)" = *'waits for a person: the model'* ]]
 	viv-review -q -b zoe approve a
 }
 

@@ -343,6 +343,13 @@ sums() { (cd "$W" && find . -type f -exec sha256sum {} + | sort); }
 	[ -s "$M/library/swarm_docs/b.md" ]
 	[ -s "$M/library/swarm_docs/c.md" ]
 	[ "$(viv-share b | jq -r .share.repeated)" = true ]
+	jq -nc '{id:"d",command:"echo hi",mode:"local",doc_path:"library/swarm_docs/d.md"}' | viv-add -q 2>/dev/null
+	jq -nc '{id:"e",command:"echo no document"}' | viv-add -q 2>/dev/null
+	viv-claim -e -r ada -c 2 | viv-log | viv-cycle | viv-log | viv-review | viv-log >/dev/null
+	[ "$(viv-share -a | jq -r .id)" = d ]
+	[ -z "$(viv-share --all)" ]
+	run viv-share -a d
+	[ "$status" -eq 2 ]
 	sed -i s/hi/ho/ "$M/results/b.1.json"
 	run viv-share b
 	[ "$status" -eq 78 ]
