@@ -153,7 +153,8 @@ main(int argc, char **argv)
 	if (s.all && optind < argc)
 		opt_usage("-a names all there are: no '%s'", argv[optind]);
 	s.have_world = world_open(&s.w, opt_world, &e) == 0;
-	if (!s.have_world && (s.all || optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
+	if (!s.have_world &&
+	    (s.all || optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
 		err_die(&e);
 	if (s.have_world && publish_open(&s.publish, &s.w, &e) != 0)
 		err_die(&e);
