@@ -102,11 +102,12 @@ other_model(const struct world *w, const cJSON *line)
 	const char *wish = getenv("VIV_REVIEW_MODEL");
 	struct price_list *l = NULL;
 	const struct price_model *author;
+	struct err unheard;
 	char *found = NULL;
 
 	if (wish != NULL && *wish != '\0')
 		return mem_dup(wish);
-	if (own == NULL || price_load(w, &l, NULL) != 0)
+	if (own == NULL || price_load(w, &l, &unheard) != 0)
 		return NULL;
 	author = price_find(l, own);
 	for (size_t i = 0; i < l->n && found == NULL; i++) {

@@ -28,9 +28,10 @@ review_reason(const struct standing *s, const char *id)
 	const struct fold_task *t = fold_get(&s->fold, id);
 	cJSON *ev = t != NULL ? fold_event(&s->fold, &s->log, t) : NULL, *records = NULL;
 	struct buf why = {0};
+	struct err unheard;
 
 	if (json_str(ev, "review_by") != NULL &&
-	    votes_read(s->w, id, t->generation, &records, NULL) == 0)
+	    votes_read(s->w, id, t->generation, &records, &unheard) == 0)
 		votes_turn(ev, records, clock_wall(), &why);
 	else if (json_str(ev, "reason") != NULL)
 		buf_str(&why, json_str(ev, "reason"));

@@ -240,10 +240,13 @@ read_verdict(const cJSON *obj, struct critic *out, struct err *e)
 int
 verdict_parse(const char *answer, const char *work, struct critic *out, struct err *e)
 {
+	struct err unheard = {0};
 	bool echo;
 	int found, rc;
 	cJSON *obj;
 
+	if (e == NULL)
+		e = &unheard;
 	*out = (struct critic){0};
 	if (strlen(answer) > ANSWER_MAX)
 		return err_set(e, VIV_NO, "the model's answer is too long");

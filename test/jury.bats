@@ -218,6 +218,10 @@ whole() { viv-doctor -q || { viv-doctor -q -r && viv-doctor -q; }; }
 	echo '{"task_id":"a","generation":1,' >>"$VOTES"
 	run viv-review -b cyd -m "$WHY" vote a reject
 	[ "$status" -eq 78 ]
+	run viv-review list
+	[ "$status" -eq 78 ]
+	[[ "$output" = *review_votes.jsonl* ]]
+	[[ "$(viv-status a)" = *'waits for a jury: '* ]]
 }
 
 @test "jury: votes of another attempt, of strangers and second votes do not count" {
@@ -391,6 +395,8 @@ answered() {
 	echo '{"models":[{"id":"mine","provider":"ollama","input":0,"output":0,"max_tokens":100,"context":1000}]}' >"$W/meta/security/models.json"
 	asked_for f qwen ollama mine
 	VIV_REVIEW_MODEL=x/y asked_for g qwen ollama x/y
+	echo '{' >"$W/meta/security/models.json"
+	asked_for h qwen ollama null
 	[ "$(status_of a) $(status_of g)" = "approved approved" ]
 }
 
