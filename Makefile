@@ -16,6 +16,8 @@ BIN ?= bin
 
 # Asked when first needed: on a new system pkg-config comes with `make deps`.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+# Loading libcurl takes ten times as long as all the rest: one command does.
+CURL = $(eval CURL := $$(shell pkg-config --libs libcurl))$(CURL)
 LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings \
@@ -37,7 +39,7 @@ all: $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) ## build the commands in bin/ (the
 
 $(BIN)/%: $(B)/cmd/%.o $(B)/libviv.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS) $(if $(filter viv-llm,$(@F)),$(CURL))
 
 $(BIN)/%: cmd/%.sh
 	@mkdir -p $(@D)

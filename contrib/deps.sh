@@ -11,6 +11,7 @@ have() {
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
 	libcjson-dev) pkg-config --exists libcjson 2>/dev/null; return ;;
 	libseccomp-dev) pkg-config --exists libseccomp 2>/dev/null; return ;;
+	libcurl4-openssl-dev) pkg-config --exists libcurl 2>/dev/null; return ;;
 	libmd-dev) pkg-config --exists libmd 2>/dev/null; return ;;
 	libclang-rt-*) ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.asan* >/dev/null 2>&1; return ;;
 	esac
@@ -48,7 +49,8 @@ for set in "$@"; do
 	run)
 		install_missing jq ;;
 	build)
-		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev ;;
+		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev \
+		    libcurl4-openssl-dev ;;
 	test)
 		install_missing bats parallel strace ripgrep git procps shellcheck mandoc tmux clang \
 		    clang-format
