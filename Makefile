@@ -62,6 +62,9 @@ fuzzers: $(FUZZERS)
 deps: ## install the packages that building and testing need and that are missing
 	@sh contrib/deps.sh run build test
 
+deps-test: ## a server and a client of others for test/mock.bats, from the npm registry, in test/npm
+	@sh contrib/deps.sh npm
+
 check: deps ## build, lint and run the whole suite
 	@$(MAKE) --no-print-directory -s all tests
 	@$(MAKE) --no-print-directory -s lint
@@ -109,8 +112,8 @@ clean: ## remove everything that was built
 	rm -rf build bin build-asan bin-asan build-fuzz bin-fuzz $(B) $(BIN) vivarium-$(VERSION).tar.gz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
-.PHONY: all tests fuzzers deps check lint fuzz bench soak demo install uninstall dist clean help
+.PHONY: all tests fuzzers deps deps-test check lint fuzz bench soak demo install uninstall dist clean help
 .SECONDARY:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what is missing: deps.sh run|build|test|bench ... (Debian and its kin).
+# Install what is missing: deps.sh run|build|test|bench|npm ... (Debian and its kin).
 # Looks first, and calls apt-get only when something is not there.
 set -eu
 
@@ -8,6 +8,7 @@ have() {
 	ripgrep) set -- rg ;;
 	task-spooler) set -- tsp ;;
 	procps) set -- ps ;;
+	nodejs) set -- node ;;
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
 	libcjson-dev) pkg-config --exists libcjson 2>/dev/null; return ;;
 	libseccomp-dev) pkg-config --exists libseccomp 2>/dev/null; return ;;
@@ -56,10 +57,16 @@ for set in "$@"; do
 		    clang-format
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
+	npm)
+		install_missing nodejs npm curl
+		# With it come the client that OpenAI publishes, and nothing of either is run here.
+		[ -e test/npm/node_modules/.bin/mock-llm ] || npm install --prefix test/npm \
+		    --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+		    @dwmkerr/mock-llm@0.1.29 ;;
 	bench)
 		install_missing nq task-spooler parallel ;;
 	*)
-		echo "usage: deps.sh run|build|test|bench ..." >&2
+		echo "usage: deps.sh run|build|test|bench|npm ..." >&2
 		exit 2 ;;
 	esac
 done

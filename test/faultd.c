@@ -113,7 +113,7 @@ stream(int fd, size_t size, const char *finish, const char *usage, size_t cut)
 {
 	struct buf b = {0};
 
-	buf_str(&b, ": a comment\r\n\r\nevent: message\r\n");
+	buf_str(&b, ": a comment\r\n\r\nid: 7\r\n");
 	delta(&b, "Grüße, ", "null");
 	delta(&b, "世", "null");
 	delta(&b, "界.", "null");
