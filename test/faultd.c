@@ -28,11 +28,12 @@
 
 enum { PATHS = 64, PATH_BYTES = 200 };
 
-/* How often each path was asked, shared by all processes. */
-static struct {
+struct asked {
 	char path[PATH_BYTES];
 	int n;
-} *seen;
+};
+
+static struct asked *seen;	/* how often each path was, shared by all processes */
 
 #define USAGE "\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4,\"total_tokens\":15," \
 	"\"prompt_tokens_details\":{\"cached_tokens\":3}}"
