@@ -53,7 +53,7 @@ for set in "$@"; do
 		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev \
 		    libcurl4-openssl-dev ;;
 	test)
-		install_missing bats parallel strace ripgrep git procps shellcheck mandoc tmux clang \
+		install_missing bats curl parallel strace ripgrep git procps shellcheck mandoc tmux clang \
 		    clang-format
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
@@ -64,7 +64,7 @@ for set in "$@"; do
 		    --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
 		    @dwmkerr/mock-llm@0.1.29 ;;
 	bench)
-		install_missing nq task-spooler parallel ;;
+		install_missing nq task-spooler parallel curl ;;
 	*)
 		echo "usage: deps.sh run|build|test|bench|npm ..." >&2
 		exit 2 ;;
