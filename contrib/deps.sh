@@ -8,6 +8,7 @@ have() {
 	ripgrep) set -- rg ;;
 	task-spooler) set -- tsp ;;
 	procps) set -- ps ;;
+	lighttpd-mod-openssl) [ -e /usr/lib/lighttpd/mod_openssl.so ]; return ;;
 	nodejs) set -- node ;;
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
 	libcjson-dev) pkg-config --exists libcjson 2>/dev/null; return ;;
@@ -54,7 +55,7 @@ for set in "$@"; do
 		    libcurl4-openssl-dev ;;
 	test)
 		install_missing bats curl parallel strace ripgrep git procps shellcheck mandoc tmux clang \
-		    clang-format
+		    clang-format lighttpd lighttpd-mod-openssl openssl
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
 	npm)

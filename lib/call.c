@@ -43,6 +43,7 @@ call_init(struct call *c, const struct call_setup *setup, cJSON *line)
 
 	c->setup = setup;
 	c->line = line;
+	c->route = (struct route){.asked = c->ask.model, .only = setup->provider};
 	c->after_s = c->retry_after_s = -1;
 	c->started_ns = c->due_ns = clock_boot_ns();
 	c->deadline_ns = c->started_ns + (int64_t)(c->ask.timeout_s * 1e9);
@@ -52,11 +53,10 @@ call_init(struct call *c, const struct call_setup *setup, cJSON *line)
 		end(c, "permanent", rc == -VIV_NO ? "no_prompt" : "bad_task", e.msg);
 }
 
-/* The model by the name that everybody here knows it by. */
-static const char *
-model_of(const struct call *c)
+static void
+settle(struct call *c, bool paid, const char *why)
 {
-	return c->purse.price != NULL ? c->purse.price->id : c->ask.model;
+	purse_settle(&c->purse, paid, &c->reply.answer, c->request_id, why);
 }
 
 /* Nothing of the try is under way any more; its answer stays. */
@@ -82,27 +82,6 @@ left_ms(const struct call *c)
 	return (long)((c->deadline_ns - clock_boot_ns()) / 1000000);
 }
 
-/* The next provider from at on that serves the model; one that the list of models does not
- * allow may only be asked where it costs nothing. */
-static bool
-choose(struct call *c)
-{
-	bool known = c->purse.price != NULL && c->purse.price->allowed;
-
-	for (; c->at < c->providers.n; c->at++) {
-		const struct provider *p = &c->providers.v[c->at];
-
-		if ((c->setup->provider != NULL && strcmp(c->setup->provider, p->name) != 0) ||
-		    (!known && !p->free))
-			continue;
-		if (provider_serves(p, model_of(c), c->ask.model)) {
-			c->provider = p;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* All providers have been asked: another round when it may help and fits, else the end,
  * as the last try left it. */
 static void
@@ -111,10 +90,11 @@ round_over(struct call *c)
 	double chance = (double)rand_below(1 << 20) / (1 << 20);
 	long ms = retry_wait_ms(c->tries + 1, c->after_s, chance, left_ms(c));
 
-	c->over = ms < 0;
+	c->over = ms < 0 || c->tries >= RETRY_TRIES;
 	if (c->over)
 		return;
-	c->at = 0;
+	c->route.at = 0;
+	c->fallen = false;
 	c->after_s = -1;
 	c->due_ns = clock_boot_ns() + ms * 1000000;
 }
@@ -126,14 +106,20 @@ fail(struct call *c, const struct retry_verdict *v, double after_s, const char *
 	if (after_s >= 0 && (c->after_s < 0 || after_s < c->after_s))
 		c->after_s = after_s;
 	c->paid += v->paid;
+	/* One asked instead of another has no account for us: that is the other's trouble. */
+	if (c->fallen && strncmp(v->code, "http_40", 7) == 0 && !v->again) {
+		round_over(c);
+		return;
+	}
 	end(c, v->class, v->code, message);
 	if (c->message[0] == '\0')
 		snprintf(c->message, sizeof(c->message), "'%.100s' answered %s",
-		    c->provider->name, v->code);
+		    c->route.provider->name, v->code);
 	c->retry_after_s = after_s;
 	if (!v->again || c->reply.shown || c->tries >= RETRY_TRIES || c->paid >= RETRY_PAID)
 		return;
-	if (v->fallback && (c->at++, choose(c))) {
+	if (v->fallback && route_next(&c->route)) {
+		c->fallen = true;
 		c->due_ns = clock_boot_ns();
 		c->over = false;
 		return;
@@ -173,13 +159,13 @@ on_data(const char *p, size_t n, void *arg)
 static void
 replay(struct call *c)
 {
-	char *essence = chat_essence(&c->ask.chat, model_of(c));
+	char *essence = chat_essence(&c->ask.chat, route_model(&c->route));
 	struct http_result got;
 	struct buf body = {0};
 	struct err e;
 
 	if (cassette_get(c->setup->w, c->tape_dir, essence, &got, &body, &e) != 0) {
-		purse_settle(&c->purse, false, &c->reply.answer, "", "no recording");
+		settle(c, false, "no recording");
 		end(c, "permanent", "no_recording", e.msg);
 	} else {
 		if (body.len > 0 &&
@@ -194,7 +180,7 @@ replay(struct call *c)
 static void
 record(struct call *c, const struct http_result *got)
 {
-	char *essence = chat_essence(&c->ask.chat, model_of(c));
+	char *essence = chat_essence(&c->ask.chat, route_model(&c->route));
 	struct err e;
 
 	if (cassette_put(c->setup->w, c->tape_dir, essence, got, &c->reply.body, &e) != 0)
@@ -205,7 +191,7 @@ record(struct call *c, const struct http_result *got)
 static void
 send(struct call *c, const char *body)
 {
-	const struct provider *p = c->provider;
+	const struct provider *p = c->route.provider;
 	struct http_spec spec = {.url = p->url, .body = body, .key = c->key,
 	    .ca_file = p->ca_file, .stream = c->setup->stream && p->stream,
 	    .loopback = provider_loopback(p->url), .timeout_ms = left_ms(c),
@@ -215,7 +201,7 @@ send(struct call *c, const char *body)
 
 	c->transfer = http_start(c->setup->http, &spec, &e);
 	if (c->transfer == NULL) {
-		purse_settle(&c->purse, false, &c->reply.answer, c->request_id, "not sent");
+		settle(c, false, "not sent");
 		end(c, "transient", "connect", e.msg);
 	}
 }
@@ -224,30 +210,16 @@ send(struct call *c, const char *body)
 static bool
 look_up(struct call *c, struct err *e)
 {
+	const char *code;
 	const struct price_model *m;
 
-	providers_free(&c->providers);
-	price_free(c->prices);
-	c->prices = NULL;
-	c->purse.price = NULL;
-	if (providers_load(&c->providers, c->setup->w, e) != 0 ||
-	    price_load(c->setup->w, &c->prices, e) != 0) {
-		c->provider = NULL;
-		end(c, "config", "config", e->msg);
+	if (route_find(&c->route, c->setup->w, &code, e) != 0) {
+		c->purse.price = NULL;
+		end(c, "config", code, e->msg);
 		return false;
 	}
-	m = c->purse.price = price_find(c->prices, c->ask.model);
-	c->provider = NULL;
-	if (!choose(c)) {
-		bool known = m != NULL && m->allowed;
-
-		err_set(e, VIV_CONFIG, known ? "no provider serves the model '%.200s'" :
-		    m != NULL ? "the model '%.200s' is not allowed" :
-				"the model '%.200s' is not in the list of models", c->ask.model);
-		end(c, "config", known ? "no_provider" : "unknown_model", e->msg);
-		return false;
-	}
-	c->purse.free = c->provider->free;
+	m = c->purse.price = c->route.price;
+	c->purse.free = c->route.provider->free;
 	if (m != NULL && m->max_tokens > 0 && c->ask.chat.max_tokens > m->max_tokens)
 		c->ask.chat.max_tokens = m->max_tokens;
 	return true;
@@ -257,14 +229,13 @@ look_up(struct call *c, struct err *e)
 static void
 no_key(struct call *c)
 {
-	const struct provider *p = c->provider;
+	const struct provider *p = c->route.provider;
 
 	if (c->tries == 0 && c->message[0] == '\0')
 		snprintf(c->message, sizeof(c->message),
 		    "no key for '%.100s': store it with 'viv-key set'%s%.100s", p->name,
 		    p->key.env != NULL ? " or in " : "", p->key.env != NULL ? p->key.env : "");
-	c->at++;
-	if (choose(c)) {
+	if (route_next(&c->route)) {
 		c->due_ns = clock_boot_ns();
 	} else if (c->tries > 0) {
 		round_over(c);
@@ -281,7 +252,7 @@ static bool
 get_key(struct call *c, struct err *e)
 {
 	const char *spec =
-	    c->setup->cassette != NULL ? c->setup->cassette : c->provider->cassette;
+	    c->setup->cassette != NULL ? c->setup->cassette : c->route.provider->cassette;
 
 	if (cassette_spec(spec, &c->tape, &c->tape_dir, e) != 0) {
 		end(c, "config", "config", e->msg);
@@ -289,11 +260,11 @@ get_key(struct call *c, struct err *e)
 	}
 	if (c->tape == CASSETTE_REPLAY)
 		return true;
-	if (key_read(&c->provider->key, c->setup->w, &c->key, e) != 0) {
+	if (key_read(&c->route.provider->key, c->setup->w, &c->key, e) != 0) {
 		end(c, "config", "no_key", e->msg);
 		return false;
 	}
-	if (c->key != NULL || c->provider->key.optional)
+	if (c->key != NULL || c->route.provider->key.optional)
 		return true;
 	no_key(c);
 	return false;
@@ -317,6 +288,7 @@ call_try(struct call *c)
 {
 	struct budget_refusal no;
 	struct err e = {0};
+	const struct provider *p;
 	const char *model;
 	char *text;
 	int rc;
@@ -328,10 +300,11 @@ call_try(struct call *c)
 	c->reply.text = c->setup->text;
 	c->reply.arg = c->setup->arg;
 	c->reply.keep = c->tape == CASSETTE_RECORD;
-	model = c->provider->model != NULL ? c->provider->model : model_of(c);
-	text = chat_body(&c->ask.chat, model, c->provider->tokens_member,
-	    c->setup->stream && c->provider->stream);
-	rc = purse_reserve(&c->purse, c->line, model_of(c), c->provider->name, strlen(text),
+	p = c->route.provider;
+	model = route_model(&c->route);
+	text = chat_body(&c->ask.chat, p->model != NULL ? p->model : model, p->tokens_member,
+	    c->setup->stream && p->stream);
+	rc = purse_reserve(&c->purse, c->line, model, p->name, strlen(text),
 	    c->ask.chat.max_tokens, &no, &e);
 	if (rc != 0) {
 		put_down(c);
@@ -359,9 +332,19 @@ pause_of(struct call *c, const struct http_result *got)
 	struct err e;
 
 	if (pause > 0 && c->setup->w != NULL && c->tape != CASSETTE_REPLAY &&
-	    budget_pause(c->setup->w, c->provider->name, pause, &e) != 0)
+	    budget_pause(c->setup->w, c->route.provider->name, pause, &e) != 0)
 		err_warn("%s", e.msg);
 	return got->status == 200 ? -1 : after >= 0 ? after : used > 0 ? used : -1;
+}
+
+/* Could the model write more than it was allowed to? */
+static bool
+can_grow(const struct call *c)
+{
+	const struct price_model *m = c->purse.price;
+	int most = m != NULL && m->max_tokens > 0 ? m->max_tokens : CHAT_MAX_TOKENS_MAX;
+
+	return c->ask.chat.max_tokens < most;
 }
 
 void
@@ -380,15 +363,11 @@ call_transferred(struct call *c, const struct http_result *got)
 	put_down(c);
 	if (c->tape == CASSETTE_RECORD && got->net == RETRY_ANSWERED && !v.fallback)
 		record(c, got);
-	purse_settle(&c->purse, v.class == NULL || v.paid, &c->reply.answer, c->request_id, v.code != NULL ? v.code : "");
+	settle(c, v.class == NULL || v.paid, v.code != NULL ? v.code : "");
 	if (v.class == NULL) {
 		end(c, NULL, NULL, "");
 	} else if (strcmp(v.code, "length") == 0) {
-		const struct price_model *m = c->purse.price;
-		int cap = m != NULL && m->max_tokens > 0 ? m->max_tokens : CHAT_MAX_TOKENS_MAX;
-		bool more = c->ask.chat.max_tokens < cap;
-
-		end(c, more ? "transient" : "permanent", "truncated",
+		end(c, can_grow(c) ? "transient" : "permanent", "truncated",
 		    "the answer was cut at max_tokens");
 	} else {
 		fail(c, &v, after, message);
@@ -406,7 +385,7 @@ call_cancel(struct call *c, const char *class, const char *code)
 		http_so_far(c->transfer, &got);
 	put_down(c);
 	if (c->due_ns == 0)
-		purse_settle(&c->purse, got.sent, &c->reply.answer, c->request_id, "cancelled");
+		settle(c, got.sent, "cancelled");
 	end(c, class, code, "cancelled");
 	c->status = "cancelled";
 }
@@ -416,7 +395,6 @@ call_free(struct call *c)
 {
 	put_down(c);
 	reply_free(&c->reply);
-	providers_free(&c->providers);
-	price_free(c->prices);
+	route_free(&c->route);
 	ask_free(&c->ask);
 }

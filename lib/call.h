@@ -13,10 +13,9 @@
 #include "cassette.h"
 #include "err.h"
 #include "http.h"
-#include "price.h"
-#include "provider.h"
 #include "purse.h"
 #include "reply.h"
+#include "route.h"
 #include "world.h"
 
 /* What all calls of a process share. Strings are borrowed; NULL: none. */
@@ -38,11 +37,9 @@ struct call {
 	cJSON *line;			/* owned */
 	struct ask ask;
 	struct purse purse;
-	struct price_list *prices;
-	struct providers providers;
-	const struct provider *provider; /* asked now or last, or NULL */
-	size_t at;			/* place in the list of providers */
+	struct route route;
 	int tries, paid;
+	bool fallen;			/* in this round another provider was asked before */
 	double after_s;			/* shortest wait that a server asked for, -1: none */
 	int64_t started_ns, deadline_ns; /* CLOCK_BOOTTIME; */
 	int64_t due_ns;			/* when the next try is due, 0: one is under way */

@@ -94,7 +94,8 @@ add_previous(struct buf *b, const cJSON *line)
 	if (n == 0 && reason != NULL && *reason != '\0')
 		buf_fmt(&list, "- %s\n", reason);
 	if (list.len > 0) {
-		buf_str(b, "\n\nAn attempt before this one was not accepted. The reviewer's words:\n");
+		buf_str(b,
+		    "\n\nAn attempt before this one was not accepted. The reviewer's words:\n");
 		add_context(b, "review", list.p);
 		b->len -= 2;	/* its blank line */
 		b->p[b->len] = '\0';

@@ -115,7 +115,7 @@ add_result(const struct call *c)
 	json_set(r, "usage", a->usage ? usage_of(a) : cJSON_CreateNull());
 	set_cost(r, &c->purse);
 	json_set_num(r, "latency_ms", (double)((clock_boot_ns() - c->started_ns) / 1000000));
-	json_set_str(r, "provider", c->provider != NULL ? c->provider->name : NULL);
+	json_set_str(r, "provider", c->route.provider != NULL ? c->route.provider->name : NULL);
 	json_set_str(r, "request_id", text_or_null(c->request_id));
 	json_set_num(r, "tries", c->tries);
 	json_set_str(r, "sha256", hash);

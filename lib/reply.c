@@ -113,7 +113,8 @@ reply_end(struct reply *r, enum retry_net net, int status, char *message, size_t
 		buf_clear(&r->answer.text);
 		r->answer.usage = false;
 	}
-	snprintf(message, size, "%s", r->answer.message[0] != '\0' ? r->answer.message : r->message);
+	snprintf(message, size, "%s",
+	    r->answer.message[0] != '\0' ? r->answer.message : r->message);
 	return v;
 }
 

@@ -21,6 +21,7 @@ setup() {
 
 teardown() {
 	fault_stop
+	[ -z "${TLS_PID-}" ] || kill "$TLS_PID" 2>/dev/null || true
 }
 
 requests() { grep -c "^{\"how\":\"$1\"" "$F/requests" || true; }
@@ -226,6 +227,18 @@ two_providers() {
 		jq -e --arg c "http_$how" '.error.code == $c and .provider == "first" and .tries == 1' <<<"$r"
 	done
 	[ "$(requests stream)" = "$before" ]
+}
+
+@test "llm: a fallback without an account does not turn a passing fault into a lasting one" {
+	cat > "$W/meta/security/providers.json" <<-END
+	{"version":1,"providers":[{"name":"first","url":"$FAULT/503,503,good/v1"},
+	  {"name":"second","url":"$FAULT/401/v1"}]}
+	END
+	r=$(ask x)
+	jq -e '.status == "completed" and .provider == "first" and .tries == 5' <<<"$r"
+	sed -i 's/503,503,good/503/' "$W/meta/security/providers.json"
+	r=$(ask x)
+	jq -e '.error.class == "transient" and .error.code == "http_503"' <<<"$r"
 }
 
 @test "llm: without a key the next provider is asked; without any, the message names the command" {
@@ -483,9 +496,9 @@ KEY=sk-Zq9vT4xW7rB2nM5kL8pD
 	VIV_CASSETTE=record:tape ask echo >said3 2>&1
 	jq -e '.error.message == "bad key ***********************"' said1
 	jq -e '.text == "you sent ***********************"' said2
-	FAULT_URL=$FAULT/slow3000/v1 viv-llm hi >said4 2>&1 3>&- &
+	FAULT_URL=$FAULT/silent/v1 viv-llm hi >said4 2>&1 3>&- &
 	LLM=$!
-	wait_until grep -q slow3000 "$F/requests"
+	wait_until test -e "$F/stalling"
 	for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do
 		if grep -qaF "$KEY" "$f" 2>/dev/null; then
 			echo "$f: $(tr '\0' ' ' <"$f")"
@@ -493,7 +506,8 @@ KEY=sk-Zq9vT4xW7rB2nM5kL8pD
 		fi
 	done
 	[ "$(awk '/^Max core file size/ { print $5 $6 }' /proc/$LLM/limits)" = 00 ]
-	wait "$LLM"
+	kill "$LLM"	# it was there all the time
+	wait "$LLM" || true
 	[ "$(grep -rlaF "$KEY" "$W" "$BATS_TEST_TMPDIR/tree")" = "$W/meta/security/groq_api_key.txt" ]
 }
 
@@ -540,4 +554,63 @@ KEY=sk-Zq9vT4xW7rB2nM5kL8pD
 	[ "$status" -eq 78 ]
 	[[ $output == *"chmod 600"* ]]
 	[[ $output != *"$KEY"* ]]
+}
+
+# A TLS front before the faulty server, for a host name; $TLS is its port.
+tls_start() {
+	local try
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" \
+	    -addext "subjectAltName=$2" -keyout "$F/tls.key" -out "$F/tls.crt" 2>/dev/null
+	for try in 1 2 3 4 5; do
+		TLS=$((20000 + RANDOM % 30000))
+		cat >"$F/lighttpd.conf" <<-END
+		server.modules = ("mod_openssl", "mod_proxy", "mod_accesslog")
+		server.document-root = "$F"
+		server.bind = "127.0.0.1"
+		server.port = $TLS
+		server.feature-flags = ("server.h2proto" => "enable")
+		ssl.engine = "enable"
+		ssl.pemfile = "$F/tls.crt"
+		ssl.privkey = "$F/tls.key"
+		accesslog.filename = "$F/access.log"
+		accesslog.format = "%H %s"
+		proxy.server = ("" => (("host" => "127.0.0.1", "port" => ${FAULT##*:})))
+		END
+		lighttpd -D -f "$F/lighttpd.conf" >"$F/lighttpd.err" 2>&1 3>&- &
+		TLS_PID=$!
+		wait_until eval "(: </dev/tcp/127.0.0.1/$TLS) 2>/dev/null || ! kill -0 $TLS_PID 2>/dev/null"
+		! kill -0 "$TLS_PID" 2>/dev/null || return 0
+	done
+	cat "$F/lighttpd.err"
+	return 1
+}
+
+tls_provider() {
+	cat > "$W/meta/security/providers.json" <<-END
+	{"version":1,"providers":[{"name":"tls","url":"https://127.0.0.1:$TLS/good/v1" ${1-}}]}
+	END
+}
+
+@test "llm: a certificate that nobody vouches for ends the call before a byte of it is sent" {
+	tls_start localhost IP:127.0.0.1
+	tls_provider
+	r=$(ask x)
+	jq -e '.error.class == "permanent" and .error.code == "tls" and .tries == 1 and .cost_microusd == 0' <<<"$r"
+	[ ! -e "$F/requests" ]
+}
+
+@test "llm: a certificate for another host is refused" {
+	tls_start other.example DNS:other.example
+	tls_provider ",\"ca_file\":\"$F/tls.crt\""
+	r=$(ask x)
+	jq -e '.error.code == "tls"' <<<"$r"
+	[ ! -e "$F/requests" ]
+}
+
+@test "llm: a trusted certificate is enough, and HTTP/2 is used where TLS offers it" {
+	tls_start localhost IP:127.0.0.1
+	tls_provider ",\"ca_file\":\"$F/tls.crt\""
+	r=$(ask x)
+	jq -e '.status == "completed" and .text == "Grüße, 世界."' <<<"$r"
+	wait_until grep -qx 'HTTP/2.0 200' "$F/access.log"
 }
