@@ -211,6 +211,8 @@ polite(int fd, const char *how, const char *auth)
 {
 	if (strcmp(how, "good") == 0)
 		answer(fd, TEXT, "stop", USAGE);
+	else if (strcmp(how, "escape") == 0)
+		answer(fd, "a\\u001b]0;owned\\u0007b\\u009bc", "stop", USAGE);
 	else if (strcmp(how, "nousage") == 0)
 		answer(fd, TEXT, "stop", "");
 	else if (strcmp(how, "length") == 0)

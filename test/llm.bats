@@ -385,6 +385,25 @@ stalled() {
 	[ "$rc" -eq 0 ]
 }
 
+@test "llm: on a terminal the answer cannot steer it, in a pipe it is as it came" {
+	export FAULT_URL=$FAULT/escape/v1
+	[ "$(viv-llm hi)" = "$(printf 'a\033]0;owned\007b\302\233c')" ]
+	tmux -L "viv$$" -f /dev/null new-session -d -x 80 -y 20 "viv-llm hi; sleep 20"
+	wait_until sh -c "tmux -L viv$$ capture-pane -p | grep -q owned"
+	screen=$(tmux -L "viv$$" capture-pane -p)
+	tmux -L "viv$$" kill-server
+	[[ $screen == *"a?]0;owned?b??c"* ]]
+}
+
+@test "llm: on a terminal one sees that it waits, elsewhere not" {
+	export FAULT_URL=$FAULT/silent/v1
+	tmux -L "viv$$" -f /dev/null new-session -d -x 80 -y 20 "viv-llm hi; sleep 20"
+	wait_until sh -c "tmux -L viv$$ capture-pane -p | grep -q 'waiting for the model'"
+	tmux -L "viv$$" kill-server
+	run viv-llm -t 1 hi
+	[[ $output != *waiting* ]]
+}
+
 @test "llm: a full disk under the output is an error" {
 	run --separate-stderr sh -c 'FAULT_URL=$1/good/v1 viv-llm hi >/dev/full' sh "$FAULT"
 	[ "$status" -eq 74 ]
