@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +27,7 @@
 #include "num.h"
 #include "opt.h"
 #include "rand.h"
+#include "stop.h"
 #include "watch.h"
 
 #define USAGE "viv-claim [-fehn] [-c COUNT] [-w CLAIMS] [-r RESIDENT] [-i IDENTITY] [-P PID]" \
@@ -46,15 +46,6 @@ struct state {
 	int64_t drain_ns, last_claim_ns;
 	int notify;
 };
-
-static volatile sig_atomic_t stop;
-
-static void
-on_signal(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
 
 /* What stands in the way of any claim: -1 nothing, else milliseconds to wait for it. */
 static int
@@ -84,7 +75,7 @@ barred(struct state *s)
 static int
 claim_some(struct state *s, int *wait_ms, struct err *e)
 {
-	while (s->count != 0 && s->keep.n < s->max && !stop) {
+	while (s->count != 0 && s->keep.n < s->max && !stop_asked()) {
 		struct slot_hold hold;
 		cJSON *line;
 		int bar = barred(s), rc;
@@ -145,12 +136,8 @@ wait_for_change(struct state *s, int wait_ms)
 {
 	struct pollfd p[2] = {
 	    {.fd = s->draining ? -1 : STDOUT_FILENO}, {.fd = s->notify, .events = POLLIN}};
-	sigset_t none;
-	struct timespec ts = {wait_ms / 1000, (wait_ms % 1000) * 1000000L};
 
-	sigemptyset(&none);
-	if (ppoll(p, 2, &ts, &none) < 0)
-		return;
+	stop_poll(p, 2, wait_ms);
 	if (p[0].revents & (POLLERR | POLLNVAL))
 		s->reader_gone = true;
 	watch_drain(s->notify);
@@ -179,7 +166,7 @@ loop(struct state *s, struct err *e)
 	for (;;) {
 		int wait_ms = WATCH_TICK_MS, rc = 0;
 
-		if (stop || s->reader_gone)
+		if (stop_asked() || s->reader_gone)
 			begin_drain(s);
 		keep_tend(&s->keep, &s->w, &s->c.fold);
 		if (s->draining) {
@@ -241,27 +228,6 @@ dry_run(struct state *s)
 	}
 	free(at);
 	return n > 0 ? 0 : VIV_NO;
-}
-
-static void
-set_up(struct state *s)
-{
-	struct sigaction sa = {.sa_handler = on_signal};
-	sigset_t block;
-
-	/* Blocked but while waiting, so that no signal is missed between a check and ppoll. */
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	sigaddset(&block, SIGHUP);
-	sigprocmask(SIG_BLOCK, &block, NULL);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	/* To close one takes the kernel 10 ms and more, so not for a single claim. */
-	if (s->follow)
-		s->notify = watch_open(&s->w);
 }
 
 static void
@@ -344,7 +310,10 @@ main(int argc, char **argv)
 		world_close(&s.w);
 		return opt_end(rc);
 	}
-	set_up(&s);
+	stop_catch();
+	/* To close one takes the kernel 10 ms and more, so not for a single claim. */
+	if (s.follow)
+		s.notify = watch_open(&s.w);
 	rc = loop(&s, &e);
 	if (rc < 0 && e.code == -rc && rc != -VIV_NO)
 		err_warn("%s", e.msg);

@@ -8,8 +8,6 @@
  * is passed on.
  */
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,7 @@
 #include "num.h"
 #include "opt.h"
 #include "query.h"
+#include "rotate.h"
 #include "stage.h"
 #include "task.h"
 
@@ -30,76 +29,42 @@
 	"viv-log [-qfVRhn] [-t ID]... [-s STATUS] [-r RESIDENT] [-T TAG] [-S SINCE] [-U UNTIL]" \
 	" [-l LAST] [-Z SIZE] [-A AGE] [-C WORLD]"
 
-enum { BURST = 512, IDS = 64, FIRST_LINE_MAX = JSONL_MAX + 65536 };
+enum { IDS = 64 };
 
-struct burst {
-	cJSON *line[BURST];
-	size_t n;
+struct recorder {
+	struct log *log;
 	int refused;
 };
 
 static int
-commit_one(struct log *l, struct burst *b, cJSON *line, struct err *e)
+record_line(cJSON *line, void *arg, struct err *e)
 {
-	int rc = commit_line(l, line, e);
+	struct recorder *r = arg;
+	int rc = commit_line(r->log, line, e);
 
 	if (rc == -VIV_REFUSED) {
 		err_warn("%s", e->msg);
-		b->refused++;
+		r->refused++;
 		rc = 0;
 	}
-	b->line[b->n++] = line;
 	return rc;
 }
 
-/* Make the burst durable and pass it on. */
 static int
-finish(struct log *l, struct burst *b, int rc, struct err *e)
+make_durable(void *arg, struct err *e)
 {
-	if (rc == 0)
-		rc = log_sync(l, e);
-	for (size_t i = 0; i < b->n; i++) {
-		if (rc == 0)
-			rc = jsonl_write(STDOUT_FILENO, b->line[i], e);
-		cJSON_Delete(b->line[i]);
-	}
-	b->n = 0;
-	return rc;
+	struct recorder *r = arg;
+
+	return log_sync(r->log, e);
 }
 
 static int
 record(struct log *l)
 {
-	struct jsonl in = {.fd = STDIN_FILENO};
-	struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = STDOUT_FILENO}};
-	struct burst b = {.n = 0};
-	struct err e = {0};
-	cJSON *line;
-	int rc = 0;
+	struct recorder r = {l, 0};
+	int rc = stage_run_bursts(record_line, make_durable, &r);
 
-	if (!isatty(STDIN_FILENO)) {
-		signal(SIGINT, SIG_IGN);
-		signal(SIGTERM, SIG_IGN);
-	}
-	while (rc == 0 && !in.eof) {
-		if (poll(p, 2, -1) < 0)
-			continue;
-		if (p[1].revents & (POLLERR | POLLNVAL))
-			break;
-		if (p[0].revents == 0 || (rc = jsonl_fill(&in, &e)) < 0)
-			continue;
-		rc = 0;
-		while (rc == 0 && (line = jsonl_next(&in)) != NULL) {
-			rc = commit_one(l, &b, line, &e);
-			if (rc == 0 && b.n == BURST)
-				rc = finish(l, &b, rc, &e);
-		}
-		rc = finish(l, &b, rc, &e);
-	}
-	jsonl_free(&in);
-	if (rc < 0)
-		err_die(&e);
-	return b.refused > 0 ? VIV_REFUSED : in.bad > 0 ? VIV_NO : 0;
+	return rc <= VIV_NO && r.refused > 0 ? VIV_REFUSED : rc;
 }
 
 static int
@@ -125,57 +90,12 @@ struct rotate {
 	double age_s;			/* of the first line, -1: any */
 };
 
-/* Time of the first line of the open segment; 0 when it has none that can be read. */
-static double
-first_time(const struct log *l)
-{
-	struct buf b = {0};
-	char text[CLOCK_TEXT], *end;
-	double when = 0;
-	int fd = openat(l->dir, l->own, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n;
-
-	if (fd < 0)
-		return 0;
-	buf_reserve(&b, FIRST_LINE_MAX);
-	n = pread(fd, b.p, FIRST_LINE_MAX, 0);
-	close(fd);
-	end = n > 0 ? memchr(b.p, '\n', (size_t)n) : NULL;
-	if (end != NULL && scan_check(b.p, (size_t)(end - b.p), NULL) == 0 &&
-	    scan_copy(scan_get(scan_text(b.p, (size_t)(end - b.p)), "timestamp"), text,
-	    sizeof(text)) > 0 && !clock_parse(text, &when))
-		when = 0;
-	buf_free(&b);
-	return when;
-}
-
-/* Does the open segment ask for rotation? */
-static bool
-due(struct log *l, const struct rotate *r, struct err *e)
-{
-	struct log_mark end;
-	double first;
-
-	if (log_mark(l, &end, e) != 0)
-		err_die(e);
-	if (end.offset == 0)
-		return false;
-	if (r->size < 0 && r->age_s < 0)
-		return true;
-	if (r->size >= 0 && end.offset >= r->size)
-		return true;
-	if (r->age_s < 0)
-		return false;
-	first = first_time(l);
-	return first > 0 && clock_wall() - first >= r->age_s;
-}
-
 static int
 rotate(struct log *l, const struct rotate *r, bool dry)
 {
 	struct err e = {0};
 
-	if (!due(l, r, &e)) {
+	if (!rotate_due(l->dir, l->own, r->size, r->age_s)) {
 		err_warn("nothing to rotate");
 		return VIV_NO;
 	}

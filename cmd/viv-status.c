@@ -190,7 +190,7 @@ wait_for(struct asked *a, int argc, char **argv, struct err *e)
 				return err_set(e, VIV_TIMEOUT, "not settled in time");
 			ms = left < ms ? (long)left : ms;
 		}
-		follow_wait(a->watch, ms, false);
+		watch_wait(a->watch, ms, false);
 		rc = standing_look(&a->s, e);
 		if (rc < 0 && rc != -VIV_TEMPFAIL)
 			return rc;

@@ -6,23 +6,17 @@
  * a run that was killed is completed by the next one. -n goes the same way and leaves
  * out the changes.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "clock.h"
+#include "ledger.h"
 #include "num.h"
 #include "opt.h"
+#include "rotate.h"
 #include "sweep.h"
 #include "trim.h"
 
 #define USAGE "viv-tidy [-hnq] [-a DAYS] [-k COUNT] [-o SECONDS] [-s SIZE] [-C WORLD]"
-
-enum { HEAD_BYTES = 65536 };	/* in which the first line of the log ends */
 
 struct tidy {
 	struct world w;
@@ -31,7 +25,7 @@ struct tidy {
 	struct slots slots;
 	struct trim_want trim;
 	long long rotate_size;		/* bytes */
-	double rotate_age_s;		/* 0: at any age */
+	double rotate_age_s;		/* -1: at any age */
 	bool quiet;
 };
 
@@ -55,78 +49,34 @@ say_path(const char *path, void *arg)
 
 /* --- the log --- */
 
-/* Wall time of the segment's first line; 0 when it has none. */
-static double
-first_time(const struct tidy *t, const char *path)
-{
-	struct buf text = {0};
-	char when[CLOCK_TEXT], *nl;
-	double wall = 0;
-	struct stat st;
-	size_t n;
-
-	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
-		return 0;
-	n = st.st_size < HEAD_BYTES ? (size_t)st.st_size : HEAD_BYTES;
-	if (file_read_at(t->w.fd, path, 0, n, &text, NULL) == 0 &&
-	    (nl = strchr(text.p, '\n')) != NULL) {
-		struct scan line = scan_text(text.p, (size_t)(nl - text.p));
-
-		if (scan_copy(scan_get(line, "timestamp"), when, CLOCK_TEXT) == 0 ||
-		    !clock_parse(when, &wall))
-			wall = 0;
-	}
-	buf_free(&text);
-	return wall;
-}
-
-/* Is the file too large or too old? */
-static bool
-due(const struct tidy *t, const char *path)
-{
-	struct stat st;
-	double first;
-
-	if (fstatat(t->w.fd, path, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_size == 0)
-		return false;
-	if (st.st_size >= t->rotate_size || t->rotate_age_s <= 0)
-		return st.st_size >= t->rotate_size;
-	first = first_time(t, path);
-	return first > 0 && clock_wall() - first >= t->rotate_age_s;
-}
-
-/* A log without a chain gets the name NAME.N.log. Its writers open it by name for each
- * line, so one who is late still appends to the old file and nothing is lost. By link,
- * which never replaces the file of a viv-tidy beside us. */
+/* Under its lock, so that no reservation is between the two files. */
 static int
-rotate_plain(const struct tidy *t, const char *path, struct err *e)
+rotate_ledger(const struct tidy *t, struct err *e)
 {
-	size_t base = strlen(path) - strlen(".log");
-	char to[128];
+	struct ledger l;
+	int rc;
 
-	for (int n = 1;; n++) {
-		snprintf(to, sizeof(to), "%.*s.%d.log", (int)base, path, n);
-		if (linkat(t->w.fd, path, t->w.fd, to, 0) == 0)
-			break;
-		if (errno != EEXIST)
-			return err_sys(e, VIV_IO, "cannot rotate '%s'", path);
-	}
-	return unlinkat(t->w.fd, path, 0) == 0 || errno == ENOENT ? 0 :
-	    err_sys(e, VIV_IO, "cannot rotate '%s'", path);
+	ledger_open(&l, &t->w);
+	rc = ledger_begin(&l, e);
+	if (rc == 0)
+		rc = ledger_rotate(&l, e);
+	ledger_close(&l);
+	return rc;
 }
 
 static int
 rotate(struct tidy *t, struct err *e)
 {
 	char *own = mem_fmt("%s/%s", WORLD_AUDIT, t->log.own);
-	const char *const path[] = {own, WORLD_SAFETY_LOG};
+	const char *const path[] = {own, WORLD_SAFETY_LOG, LEDGER_FILE};
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]) && rc == 0; i++) {
-		if (!due(t, path[i]))
+		if (!rotate_due(t->w.fd, path[i], t->rotate_size, t->rotate_age_s))
 			continue;
 		if (!t->trim.dry)
-			rc = i == 0 ? log_rotate(&t->log, e) : rotate_plain(t, path[i], e);
+			rc = i == 0 ? log_rotate(&t->log, e) : i == 1 ?
+			    rotate_plain(t->w.fd, path[i], e) : rotate_ledger(t, e);
 		if (rc == 0 && !t->quiet)
 			printf("rotated %s\n", path[i]);
 	}
@@ -197,7 +147,8 @@ parse(struct tidy *t, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct tidy t = {.trim = {.older_s = 86400}, .rotate_size = 64LL << 20};
+	struct tidy t = {.trim = {.older_s = 86400}, .rotate_size = 64LL << 20,
+	    .rotate_age_s = -1};
 	struct err e = {0};
 	int rc;
 

@@ -3,13 +3,12 @@
  *
  * Members that are absent or null take the default; members that are out of bounds make
  * the task a bad one, because a model that is asked for something else than the task says
- * costs money and answers another question. An attempt after one whose answer was cut at
- * max_tokens may write twice as much each time.
+ * costs money and answers another question. After an answer that was cut off, viv-cycle
+ * allows the next attempt more.
  */
 #include "ask.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "buf.h"
 #include "clock.h"
@@ -53,17 +52,9 @@ note_of(const cJSON *line)
 static int
 grown(const cJSON *line, int max_tokens)
 {
-	const cJSON *prev = json_obj(line, "previous");
-	const char *code = json_str(prev, "code");
-	double attempt = json_num(json_obj(line, "claim"), "attempt", 1);
+	double n = json_num(json_obj(line, "previous"), "max_tokens", 0);
 
-	if (code == NULL)
-		code = json_str(json_obj(prev, "error"), "code");
-	if (code == NULL || strcmp(code, "truncated") != 0)
-		return max_tokens;
-	for (; attempt > 1 && max_tokens < CHAT_MAX_TOKENS_MAX; attempt--)
-		max_tokens *= 2;
-	return max_tokens < CHAT_MAX_TOKENS_MAX ? max_tokens : CHAT_MAX_TOKENS_MAX;
+	return n > max_tokens ? (int)fmin(n, CHAT_MAX_TOKENS_MAX) : max_tokens;
 }
 
 int

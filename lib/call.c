@@ -54,9 +54,9 @@ call_init(struct call *c, const struct call_setup *setup, cJSON *line)
 }
 
 static void
-settle(struct call *c, bool paid, const char *why)
+settle(struct call *c, bool paid, const char *fault)
 {
-	purse_settle(&c->purse, paid, &c->reply.answer, c->request_id, why);
+	purse_settle(&c->purse, paid, &c->in.answer, c->request_id, fault);
 }
 
 /* Nothing of the try is under way any more; its answer stays. */
@@ -65,13 +65,13 @@ put_down(struct call *c)
 {
 	http_end(c->transfer);
 	c->transfer = NULL;
-	if (c->reply.answer.text.p != NULL)
-		key_hide(c->reply.answer.text.p, c->key);
-	key_hide(c->reply.answer.model, c->key);
+	if (c->in.answer.text.p != NULL)
+		key_hide(c->in.answer.text.p, c->key);
+	key_hide(c->in.answer.model, c->key);
 	key_hide(c->request_id, c->key);
 	key_hide(c->message, c->key);
-	if (c->reply.body.p != NULL)
-		key_hide(c->reply.body.p, c->key);
+	if (c->in.body.p != NULL)
+		key_hide(c->in.body.p, c->key);
 	key_wipe(c->key);
 	c->key = NULL;
 }
@@ -116,7 +116,7 @@ fail(struct call *c, const struct retry_verdict *v, double after_s, const char *
 		snprintf(c->message, sizeof(c->message), "'%.100s' answered %s",
 		    c->route.provider->name, v->code);
 	c->retry_after_s = after_s;
-	if (!v->again || c->reply.shown || c->tries >= RETRY_TRIES || c->paid >= RETRY_PAID)
+	if (!v->again || c->in.shown || c->tries >= RETRY_TRIES || c->paid >= RETRY_PAID)
 		return;
 	if (v->fallback && route_next(&c->route)) {
 		c->fallen = true;
@@ -153,7 +153,7 @@ on_data(const char *p, size_t n, void *arg)
 	struct http_result got;
 
 	http_so_far(c->transfer, &got);
-	return reply_data(&c->reply, got.status, got.type, p, n);
+	return receive_data(&c->in, got.status, got.type, p, n);
 }
 
 static void
@@ -169,7 +169,7 @@ replay(struct call *c)
 		end(c, "permanent", "no_recording", e.msg);
 	} else {
 		if (body.len > 0 &&
-		    reply_data(&c->reply, got.status, got.type, body.p, body.len) != 0)
+		    receive_data(&c->in, got.status, got.type, body.p, body.len) != 0)
 			got.net = RETRY_ABORTED;
 		call_transferred(c, &got);
 	}
@@ -183,7 +183,7 @@ record(struct call *c, const struct http_result *got)
 	char *essence = chat_essence(&c->ask.chat, route_model(&c->route));
 	struct err e;
 
-	if (cassette_put(c->setup->w, c->tape_dir, essence, got, &c->reply.body, &e) != 0)
+	if (cassette_put(c->setup->w, c->tape_dir, essence, got, &c->in.body, &e) != 0)
 		err_warn("not recorded: %s", e.msg);
 	free(essence);
 }
@@ -295,17 +295,17 @@ call_try(struct call *c)
 
 	if (!permitted(c) || !look_up(c, &e) || !get_key(c, &e))
 		return;
-	reply_free(&c->reply);
+	receive_free(&c->in);
 	c->request_id[0] = '\0';
-	c->reply.text = c->setup->text;
-	c->reply.arg = c->setup->arg;
-	c->reply.keep = c->tape == CASSETTE_RECORD;
+	c->in.text = c->setup->text;
+	c->in.arg = c->setup->arg;
+	c->in.keep = c->tape == CASSETTE_RECORD;
 	p = c->route.provider;
 	model = route_model(&c->route);
 	text = chat_body(&c->ask.chat, p->model != NULL ? p->model : model, p->tokens_member,
 	    c->setup->stream && p->stream);
 	rc = purse_reserve(&c->purse, c->line, model, p->name, strlen(text),
-	    c->ask.chat.max_tokens, &no, &e);
+	    c->ask.chat.max_tokens, (double)left_ms(c) / 1000, &no, &e);
 	if (rc != 0) {
 		put_down(c);
 		refused(c, rc, &no, &e);
@@ -355,15 +355,15 @@ call_transferred(struct call *c, const struct http_result *got)
 	char message[512];
 
 	snprintf(c->request_id, sizeof(c->request_id), "%s",
-	    got->request_id[0] != '\0' ? got->request_id : c->reply.answer.id);
-	v = reply_end(&c->reply, got->net, got->status, message, sizeof(message));
+	    got->request_id[0] != '\0' ? got->request_id : c->in.answer.id);
+	v = receive_end(&c->in, got->net, got->status, message, sizeof(message));
 	if (message[0] == '\0' && got->net != RETRY_ANSWERED)
 		snprintf(message, sizeof(message), "%s", got->message);
 	key_hide(message, c->key);
 	put_down(c);
 	if (c->tape == CASSETTE_RECORD && got->net == RETRY_ANSWERED && !v.fallback)
 		record(c, got);
-	settle(c, v.class == NULL || v.paid, v.code != NULL ? v.code : "");
+	settle(c, v.class == NULL || v.paid, v.code);
 	if (v.class == NULL) {
 		end(c, NULL, NULL, "");
 	} else if (strcmp(v.code, "length") == 0) {
@@ -394,7 +394,7 @@ void
 call_free(struct call *c)
 {
 	put_down(c);
-	reply_free(&c->reply);
+	receive_free(&c->in);
 	route_free(&c->route);
 	ask_free(&c->ask);
 }

@@ -14,7 +14,7 @@
 #include "err.h"
 #include "http.h"
 #include "purse.h"
-#include "reply.h"
+#include "receive.h"
 #include "route.h"
 #include "world.h"
 
@@ -26,7 +26,7 @@ struct call_setup {
 	struct ask_defaults defaults;
 	int64_t cap;			/* micro-dollars a call may cost, -1: no bound */
 	bool stream;
-	reply_text_fn *text;		/* text as it comes (a single call), or NULL */
+	receive_text_fn *text;		/* text as it comes (a single call), or NULL */
 	void *arg;
 	struct http *http;
 };
@@ -47,7 +47,7 @@ struct call {
 	/* the try under way */
 	char *key;
 	struct http_call *transfer;
-	struct reply reply;
+	struct receive in;
 	char request_id[128];
 	enum cassette_mode tape;
 	const char *tape_dir;

@@ -81,9 +81,7 @@ add_previous(struct buf *b, const cJSON *line)
 	struct buf list = {0};
 	int n = 0;
 
-	issues = json_arr(prev, "issues");
-	if (issues == NULL)
-		issues = json_arr(json_obj(prev, "review"), "issues");
+	issues = json_arr(prev, "review_issues");
 	cJSON_ArrayForEach(item, issues) {
 		const char *text =
 		    cJSON_IsString(item) ? item->valuestring : json_str(item, "text");

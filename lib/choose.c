@@ -11,23 +11,31 @@
  */
 #include "choose.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "budget.h"
 #include "clock.h"
 #include "commit.h"
 #include "json.h"
 
 #define HELD_NS 1000000000LL
 
-enum { NONE = -1, SOON_S = 60 };
+/* A task that comes back RETAKES times, each within SPIN_S and without having used an
+ * attempt, is left alone for REST_S: a pipeline that lacks the stage which would execute
+ * it must not spin. */
+enum { NONE = -1, SOON_S = 60, RETAKES = 3, SPIN_S = 10, REST_S = 300 };
 enum { NOWHERE, READY, HELD, TIMED };
 
 struct choice {
 	long waiters;		/* head of the list that waits for this task */
 	long next;		/* in the list that this task waits in */
 	unsigned char place;	/* where it waits; an entry elsewhere is out of date */
+	unsigned char takes;	/* how often we took it in a row */
+	int attempt;		/* with so many attempts used */
+	double taken, rest;	/* wall time: last taken, left alone until; or 0 */
 	bool parked;		/* in a list of waiters */
 	bool damaged;		/* and said so */
 };
@@ -286,6 +294,47 @@ choose_look(struct chooser *c, struct err *e)
 	return 0;
 }
 
+/* Has it come back undone too often? */
+static bool
+rests(struct chooser *c, size_t i, double now)
+{
+	const struct fold_task *t = fold_get(&c->fold, c->board.v[i].id);
+	struct choice *ch = &c->choice[i];
+
+	if (t == NULL || ch->attempt != t->attempts || fabs(now - ch->taken) > SPIN_S)
+		ch->takes = 0;
+	ch->attempt = t != NULL ? t->attempts : 0;
+	if (ch->takes < RETAKES)
+		return ch->rest > now;
+	err_warn("'%s' came back undone %d times: left alone for %d s", c->board.v[i].id, RETAKES,
+	    REST_S);
+	ch->takes = 0;
+	ch->rest = now + REST_S;
+	return true;
+}
+
+/* Is there money for llm tasks? Asked once a second; while there is not, or nobody can
+ * tell, they are left alone. */
+static bool
+affordable(struct chooser *c)
+{
+	const struct slot_owner *o = &c->want.owner;
+	int64_t now = clock_boot_ns();
+	char why[512];
+	struct err e;
+	int rc;
+
+	if (c->money_ns != 0 && now < c->money_ns + HELD_NS)
+		return !c->broke;
+	c->money_ns = now;
+	rc = budget_soft(
+	    c->w, o->identity != NULL ? o->identity : o->resident, why, sizeof(why), &e);
+	if (rc != 0 && !c->broke)
+		err_warn("no llm tasks for now: %s", rc < 0 ? e.msg : why);
+	c->broke = rc != 0;
+	return !c->broke;
+}
+
 static void
 park_until(struct chooser *c, size_t i)
 {
@@ -294,6 +343,8 @@ park_until(struct chooser *c, size_t i)
 
 	if (t != NULL && t->not_before > due)
 		due = t->not_before;
+	if (c->choice[i].rest > due)
+		due = c->choice[i].rest;
 	if (c->next_due == 0 || due < c->next_due)
 		c->next_due = due;
 	park_queue(c, &c->timed, i);
@@ -341,12 +392,16 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 				park_on(c, i, on);
 				continue;
 			}
-		if (g == CLAIM_NOT_YET) {
+		if (g == CLAIM_NOT_YET || (g == CLAIM_READY && rests(c, i, now))) {
 			park_until(c, i);
 			continue;
 		}
 		if (g != CLAIM_READY && !fail)
 			continue;
+		if (!fail && !c->board.v[i].local && !affordable(c)) {
+			park_queue(c, &c->held, i);
+			continue;
+		}
 		rc = claim_take(
 		    c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
 		if (rc == -VIV_CONFIG && e->code == VIV_CONFIG) {
@@ -361,6 +416,8 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 			if (fail && strcmp(json_str(*line_out, "status"), "in_progress") == 0)
 				fail_line(*line_out, on);
 			park_queue(c, &c->held, i);	/* by ourselves: should we lose it */
+			c->choice[i].takes++;
+			c->choice[i].taken = now;
 			return 0;
 		}
 		if (rc == CLAIM_CHANGED) {

@@ -30,19 +30,6 @@ on_signal(int sig)
 	stop = sig != SIGWINCH;
 }
 
-int
-follow_wait(int watch, long ms, bool input)
-{
-	struct pollfd p[3] = {{.fd = watch, .events = POLLIN}, {.fd = STDOUT_FILENO},
-	    {.fd = input ? STDIN_FILENO : -1, .events = POLLIN}};
-
-	if (poll(p, 3, ms < WATCH_TICK_MS ? (int)ms : WATCH_TICK_MS) <= 0)
-		return 0;
-	watch_drain(watch);
-	return (p[1].revents & (POLLERR | POLLNVAL) ? FOLLOW_GONE : 0) |
-	    (p[2].revents != 0 ? FOLLOW_INPUT : 0);
-}
-
 static int
 next_look(struct standing *s, struct err *e)
 {
@@ -116,9 +103,9 @@ follow_terminal(struct standing *s, struct table_look *look, int watch, struct e
 		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	rc = picture(s, look, e);
 	while (rc == 0 && !stop) {
-		int seen = follow_wait(watch, WATCH_TICK_MS, keys);
+		int seen = watch_wait(watch, WATCH_TICK_MS, keys);
 
-		if (stop || (seen & FOLLOW_GONE) || ((seen & FOLLOW_INPUT) && quit_key()))
+		if (stop || (seen & WATCH_GONE) || ((seen & WATCH_INPUT) && quit_key()))
 			break;
 		clock_sleep_ms(PAUSE_MS);
 		rc = next_look(s, e);
@@ -215,7 +202,7 @@ follow_lines(struct standing *s, int watch, struct err *e)
 	struct memory m = {0};
 	int rc = tell_changes(s, &m, true, e);
 
-	while (rc == 0 && !(follow_wait(watch, WATCH_TICK_MS, false) & FOLLOW_GONE)) {
+	while (rc == 0 && !(watch_wait(watch, WATCH_TICK_MS, false) & WATCH_GONE)) {
 		rc = next_look(s, e);
 		if (rc >= 0)
 			rc = tell_changes(s, &m, false, e);

@@ -98,7 +98,7 @@ text_or_null(const char *s)
 static void
 add_result(const struct call *c)
 {
-	const struct chat_answer *a = &c->reply.answer;
+	const struct chat_answer *a = &c->in.answer;
 	size_t n = a->text.len;
 	cJSON *r = json_new();
 	char *text, hash[FILE_SHA256];

@@ -114,3 +114,24 @@ num_seconds(const char *s, double min, double max, double *out)
 	*out = v * unit;
 	return true;
 }
+
+bool
+num_hex4(const char *p, const char *end, uint32_t *out)
+{
+	uint32_t v = 0;
+
+	if (end - p < 4)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		char ch = p[i];
+
+		if (ch >= '0' && ch <= '9')
+			v = v << 4 | (uint32_t)(ch - '0');
+		else if ((ch | 32) >= 'a' && (ch | 32) <= 'f')
+			v = v << 4 | (uint32_t)((ch | 32) - 'a' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return true;
+}

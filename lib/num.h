@@ -3,6 +3,7 @@
 #define VIV_NUM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Base 10, optional '-', no blanks, min <= value <= max; *out untouched on false. */
 bool num_int(const char *s, long long min, long long max, long long *out);
@@ -15,5 +16,8 @@ bool num_size(const char *s, long long min, long long max, long long *out);
 
 /* Seconds: as num_real, with an optional suffix s, m, h or d. */
 bool num_seconds(const char *s, double min, double max, double *out);
+
+/* The value of four hexadecimal digits at p, before end. */
+bool num_hex4(const char *p, const char *end, uint32_t *out);
 
 #endif

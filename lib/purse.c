@@ -12,13 +12,14 @@
 
 int
 purse_reserve(struct purse *p, const cJSON *line, const char *model, const char *provider,
-    size_t request, int max_tokens, struct budget_refusal *no_out, struct err *e)
+    size_t request, int max_tokens, double deadline_s, struct budget_refusal *no_out,
+    struct err *e)
 {
 	const cJSON *claim = json_obj(line, "claim");
 	struct budget_ask ask = {.task_id = json_str(line, "id"),
 	    .resident_id = json_str(claim, "resident_id"),
 	    .identity_id = json_str(claim, "identity_id"), .model = model, .provider = provider,
-	    .task_max = p->task_max, .who = "viv-llm"};
+	    .task_max = p->task_max, .deadline_s = deadline_s, .who = "viv-llm"};
 	int rc;
 
 	*no_out = (struct budget_refusal){.retry_after_s = -1};
@@ -26,7 +27,7 @@ purse_reserve(struct purse *p, const cJSON *line, const char *model, const char 
 	if (p->free)
 		p->worst = 0;
 	else if (p->price != NULL && p->price->priced)
-		p->worst = price_estimate(p->price, request, max_tokens);
+		p->worst = price_worst(p->price, request, max_tokens);
 	if (p->cap >= 0 && (p->worst < 0 || p->cost + p->worst > p->cap)) {
 		no_out->scope = "call";
 		if (p->worst < 0)
@@ -45,12 +46,12 @@ purse_reserve(struct purse *p, const cJSON *line, const char *model, const char 
 
 void
 purse_settle(struct purse *p, bool paid, const struct chat_answer *a, const char *request_id,
-    const char *why)
+    const char *fault)
 {
 	struct budget_use use = {.cost = p->worst, .input_tokens = a->input,
 	    .cached_tokens = a->cached, .output_tokens = a->output,
 	    .model = a->model[0] != '\0' ? a->model : NULL,
-	    .request_id = *request_id != '\0' ? request_id : NULL};
+	    .request_id = *request_id != '\0' ? request_id : NULL, .error = fault};
 	struct err e = {0};
 	int rc = 0;
 
@@ -60,8 +61,10 @@ purse_settle(struct purse *p, bool paid, const struct chat_answer *a, const char
 		p->cost += use.cost;
 	p->unpriced |= paid && use.cost < 0;
 	if (p->reserved)
-		rc = paid ? budget_settle(p->w, p->reservation, &use, &e) :
-			    budget_refund(p->w, p->reservation, why, &e);
+		rc = !paid ? budget_refund(p->w, p->reservation, fault, &e) :
+		    a->usage || fault == NULL ?
+			     budget_settle(p->w, p->reservation, &use, &e) :
+			     budget_forfeit(p->w, p->reservation, fault, &e);
 	if (rc != 0)
 		err_warn("the reservation stays: %s", e.msg);
 	p->reserved = false;

@@ -33,17 +33,18 @@ struct purse {
 
 /*
  * Before a try: reserve its worst case. request: bytes of its body; line: whose task it
- * is. 0; -VIV_BUDGET: *no_out says which limit ("call": cap); -VIV_TEMPFAIL: the rate, or
+ * is; deadline_s: when it will be over at the latest. 0; -VIV_BUDGET: *no_out says which limit ("call": cap); -VIV_TEMPFAIL: the rate, or
  * the ledger is busy; or another error of the ledger.
  */
 int purse_reserve(struct purse *p, const cJSON *line, const char *model, const char *provider,
-    size_t request, int max_tokens, struct budget_refusal *no_out, struct err *e);
+    size_t request, int max_tokens, double deadline_s, struct budget_refusal *no_out,
+    struct err *e);
 
 /*
- * After it. paid: it may have cost something: its usage where that was reported, else the
- * worst case; else why, and the reservation is given back.
+ * After it; fault NULL: it was answered. paid: it may have cost something: its usage where
+ * that was reported, else the worst case; if not, the reservation is given back.
  */
 void purse_settle(struct purse *p, bool paid, const struct chat_answer *a, const char *request_id,
-    const char *why);
+    const char *fault);
 
 #endif

@@ -17,7 +17,7 @@ route_model(const struct route *r)
 static bool
 choose(struct route *r, size_t from)
 {
-	bool known = r->price != NULL && r->price->allowed;
+	bool known = r->price != NULL ? r->price->allowed : r->prices->allow_unpriced;
 
 	for (size_t i = from; i < r->providers.n; i++) {
 		const struct provider *p = &r->providers.v[i];
@@ -45,10 +45,10 @@ route_find(struct route *r, const struct world *w, const char **code_out, struct
 	if (choose(r, r->at))
 		return 0;
 	*code_out = "unknown_model";
-	if (m == NULL)
+	if (m == NULL && !r->prices->allow_unpriced)
 		return err_set(e, VIV_CONFIG, "the model '%.200s' is not in the list of models",
 		    r->asked);
-	if (!m->allowed)
+	if (m != NULL && !m->allowed)
 		return err_set(e, VIV_CONFIG, "the model '%.200s' is not allowed", r->asked);
 	*code_out = "no_provider";
 	return err_set(e, VIV_CONFIG, "no provider serves the model '%.200s'", r->asked);

@@ -20,7 +20,7 @@ struct speak {
 /* On a terminal: that there is nothing to see yet. */
 void speak_wait(struct speak *s);
 
-/* Some more of the answer (a reply_text_fn; arg: the struct speak). */
+/* Some more of the answer (a receive_text_fn; arg: the struct speak). */
 void speak_text(const char *text, size_t n, void *arg);
 
 /* The answer is over: all of it unless it came in pieces, and a newline. */

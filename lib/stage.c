@@ -3,7 +3,8 @@
  *
  * poll(2) watches stdin for work and stdout for a reader that has gone, so that the
  * death of any stage travels up the pipeline to viv-claim, which then gives back
- * what it holds.
+ * what it holds. Lines are written as soon as they are ready; with a flush they are
+ * ready when the burst that arrived together has been flushed.
  */
 #include "stage.h"
 
@@ -16,28 +17,53 @@
 #include "json.h"
 #include "jsonl.h"
 
+enum { BURST = 512 };
+
+struct burst {
+	stage_fn *fn;
+	stage_flush *flush;
+	void *arg;
+	cJSON *line[BURST];
+	size_t n;
+};
+
+/* Flush what was worked on and pass it on, unless rc says that it failed. */
 static int
-drain(struct jsonl *in, stage_fn *fn, void *arg, struct err *e)
+pass_on(struct burst *b, int rc, struct err *e)
 {
-	cJSON *line;
-
-	while ((line = jsonl_next(in)) != NULL) {
-		int rc = fn(line, arg, e);
-
+	if (rc == 0 && b->flush != NULL && b->n > 0)
+		rc = b->flush(b->arg, e);
+	for (size_t i = 0; i < b->n; i++) {
 		if (rc == 0)
-			rc = jsonl_write(STDOUT_FILENO, line, e);
-		cJSON_Delete(line);
-		if (rc != 0)
-			return rc;
+			rc = jsonl_write(STDOUT_FILENO, b->line[i], e);
+		cJSON_Delete(b->line[i]);
 	}
-	return 0;
+	b->n = 0;
+	return rc;
+}
+
+static int
+drain(struct jsonl *in, struct burst *b, struct err *e)
+{
+	size_t most = b->flush != NULL ? BURST : 1;
+	cJSON *line;
+	int rc = 0;
+
+	while (rc == 0 && (line = jsonl_next(in)) != NULL) {
+		rc = b->fn(line, b->arg, e);
+		b->line[b->n++] = line;
+		if (rc != 0 || b->n == most)
+			rc = pass_on(b, rc, e);
+	}
+	return pass_on(b, rc, e);
 }
 
 int
-stage_run(stage_fn *fn, void *arg)
+stage_run_bursts(stage_fn *fn, stage_flush *flush, void *arg)
 {
 	struct jsonl in = {.fd = STDIN_FILENO};
 	struct pollfd p[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = STDOUT_FILENO}};
+	struct burst b = {.fn = fn, .flush = flush, .arg = arg};
 	struct err e = {0};
 	int rc = 0;
 
@@ -51,13 +77,19 @@ stage_run(stage_fn *fn, void *arg)
 		if (p[1].revents & (POLLERR | POLLNVAL))
 			break;
 		if (p[0].revents != 0 && (rc = jsonl_fill(&in, &e)) >= 0)
-			rc = drain(&in, fn, arg, &e);
+			rc = drain(&in, &b, &e);
 	}
 	if (rc < 0)
 		err_warn("%s", e.msg);
 	rc = rc < 0 ? -rc : in.bad > 0 ? VIV_NO : 0;
 	jsonl_free(&in);
 	return rc;
+}
+
+int
+stage_run(stage_fn *fn, void *arg)
+{
+	return stage_run_bursts(fn, NULL, arg);
 }
 
 const char *

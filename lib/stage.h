@@ -26,6 +26,11 @@ typedef int stage_fn(cJSON *line, void *arg, struct err *e);
  */
 int stage_run(stage_fn *fn, void *arg);
 
+/* The same for a stage whose work becomes good all at once: lines that arrived together
+ * are written after flush, or, when that fails, never. */
+typedef int stage_flush(void *arg, struct err *e);
+int stage_run_bursts(stage_fn *fn, stage_flush *flush, void *arg);
+
 const char *stage_status(const cJSON *line);		/* "" when absent */
 bool stage_open(const cJSON *line);			/* "", pending, in_progress */
 

@@ -406,3 +406,12 @@ X
 	[ "$(jq -r '"\(.id) \(.claim.attempt)"' "$BATS_TEST_TMPDIR/lines" | sort | paste -sd, -)" = \
 	    'a 1,a 2,a 3,b 1,b 2,b 3' ]
 }
+
+@test "claim: a task that comes back undone at once is left alone after three times" {
+	post a && post b
+	timeout 20 viv-claim -e -w 2 -r me 2>talk | viv-log | viv-release >"$BATS_TEST_TMPDIR/lines"
+	[ "$(jq -r .id "$BATS_TEST_TMPDIR/lines" | sort | uniq -c | tr -s ' ')" = $' 3 a\n 3 b' ]
+	[ "$(grep -c 'came back undone 3 times' talk)" -eq 2 ]
+	run viv-claim -c 1 -r other	# it is nobody else's trouble
+	[ "$status" -eq 0 ]
+}

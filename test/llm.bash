@@ -42,10 +42,10 @@ price() {
 	echo $((($1 * 590 + $2 * 790 + 999) / 1000))
 }
 
-# Micro-dollars that a request of that fault may have cost: a token has at least two bytes,
-# 64 for what the server adds, and ten more come back (max_tokens).
+# Micro-dollars that a request of that fault may have cost: a token has at least one byte,
+# 512 for what the server adds (price.h), and ten more come back (max_tokens).
 worst() {
 	local body
 	body=$(sent "$1")
-	price $(((${#body} + 1) / 2 + 64)) 10
+	price $((${#body} + 512)) 10
 }

@@ -16,31 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "slurp.h"
+
 enum { MAX = 4096, TOKEN = 64 };
 
 struct seen {
 	int pid;
 	char token[TOKEN];
 };
-
-static size_t
-slurp(int pid, const char *name, char *out, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = read(fd, out, size - 1);
-	close(fd);
-	if (n < 0)
-		n = 0;
-	out[n] = '\0';
-	return (size_t)n;
-}
 
 /* The token of a `sleep TIME TOKEN` process. */
 static int

@@ -4,29 +4,29 @@
 #include <string.h>
 
 #include "buf.h"
-#include "reply.h"
+#include "receive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct retry_verdict
-feed(struct reply *r, const char *p, size_t n, size_t step, uint8_t how, char message[256])
+feed(struct receive *r, const char *p, size_t n, size_t step, uint8_t how, char message[256])
 {
 	const char *type = how & 1 ? "text/event-stream" : "application/json";
 	int status = how & 2 ? 429 : 200;
 	enum retry_net net = how & 4 ? RETRY_CLOSED : RETRY_ANSWERED;
 
 	for (size_t i = 0; i < n; i += step)
-		if (reply_data(r, status, type, p + i, n - i < step ? n - i : step) != 0) {
+		if (receive_data(r, status, type, p + i, n - i < step ? n - i : step) != 0) {
 			net = RETRY_ABORTED;
 			break;
 		}
-	return reply_end(r, net, status, message, 256);
+	return receive_end(r, net, status, message, 256);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct reply whole = {0}, pieces = {0};
+	struct receive whole = {0}, pieces = {0};
 	struct retry_verdict a, b;
 	char *p, ma[256], mb[256];
 	size_t n;
@@ -45,8 +45,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (a.class == NULL && whole.answer.text.len == 0)
 		abort();	/* an empty answer is no success */
-	reply_free(&whole);
-	reply_free(&pieces);
+	receive_free(&whole);
+	receive_free(&pieces);
 	free(p);
 	return 0;
 }
