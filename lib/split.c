@@ -278,7 +278,7 @@ child_prompt(const char *id, const char *step, size_t k, size_t n, size_t max_ch
 	char *prompt = mem_fmt("Step %zu of %zu of the task '%s': %s\n\n"
 	    "Do this step alone, as the smallest piece of work that can be verified, and say how "
 	    "to verify it.%s", k, n, id, cut,
-	    k > 1 ? " The steps before it are done; what they produced is in the context." : "");
+	    k > 1 ? " The step before it is done; what it produced is in the context." : "");
 
 	free(cut);
 	return prompt;
