@@ -31,7 +31,14 @@ while [ $# -gt 0 ]; do
 done
 case $jobs in '' | *[!0-9]* | 0*) die "-j wants a number from 1 on, not '$jobs'" ;; esac
 window=$((2 * jobs))
-[ -n "$set_mode" ] || command -v viv-llm >/dev/null 2>&1 || set_mode=local
+llm=${VIV_LLM:-viv-llm}
+if [ "$set_mode" = any ]; then
+	set_mode=''
+elif [ "${set_mode:-llm}" = llm ] && ! command -v "$llm" >/dev/null 2>&1; then
+	[ "$set_mode$llm" = viv-llm ] || echo "viv-resident: cannot find '$llm'" >&2
+	[ -z "$set_mode" ] || exit 78
+	set_mode=local
+fi
 
 VIV_RESIDENT=$name
 export VIV_RESIDENT

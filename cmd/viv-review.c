@@ -11,25 +11,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attempt.h"
+#include "backoff.h"
 #include "clock.h"
 #include "critic.h"
 #include "decide.h"
 #include "json.h"
 #include "jsonl.h"
 #include "opt.h"
-#include "rand.h"
 #include "stage.h"
 #include "task.h"
 #include "utf8.h"
 
 #define USAGE "viv-review [-hJnq] [-m REASON] [-b WHO] [-C WORLD]" \
 	" [approve|reject|requeue|list] [ID ...]"
-
-enum {
-	BACKOFF_BASE_S = 2,		/* before the second attempt; doubles */
-	BACKOFF_MAX_S = 300,
-	SUMMARY_CHARS = 200
-};
 
 struct reviewer {
 	struct world w;
@@ -41,21 +36,6 @@ struct reviewer {
 };
 
 /* --- the stage --- */
-
-/* Exponential back-off with full jitter, as wall time. */
-static void
-set_backoff(cJSON *event, int attempt)
-{
-	double cap = BACKOFF_BASE_S;
-	char when[CLOCK_TEXT];
-
-	for (int i = 1; i < attempt && cap < BACKOFF_MAX_S; i++)
-		cap *= 2;
-	if (cap > BACKOFF_MAX_S)
-		cap = BACKOFF_MAX_S;
-	clock_utc(clock_wall() + (double)rand_below((uint64_t)(cap * 1000)) / 1000, when);
-	json_set_str(event, "not_before", when);
-}
 
 static void
 add_verdict(cJSON *ev, const struct critic *v)
@@ -69,22 +49,17 @@ add_verdict(cJSON *ev, const struct critic *v)
 static void
 add_outcome(cJSON *ev, const cJSON *line)
 {
+	static const char *const same[] = {"exit_code", "model", "budget_used"};
 	const cJSON *res = json_obj(line, "result");
 	const char *text = json_str(res, "text");
-	char *summary;
 
 	if (text == NULL)
 		text = json_str(res, "stdout");
-	if (text != NULL) {
-		summary = mem_ndup(text, utf8_prefix(text, strlen(text), SUMMARY_CHARS));
-		for (char *p = summary; *p != '\0'; p++)
-			if ((unsigned char)*p < ' ' || *p == 0x7f)
-				*p = ' ';
-		json_set_str(ev, "result_summary", summary);
-		free(summary);
-	}
-	if (json_get(res, "exit_code") != NULL)
-		json_set(ev, "exit_code", cJSON_Duplicate(json_get(res, "exit_code"), true));
+	if (text != NULL)
+		attempt_summary(ev, text);
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		if (json_get(res, same[i]) != NULL)
+			json_set(ev, same[i], cJSON_Duplicate(json_get(res, same[i]), true));
 	if (json_str(res, "sha256") != NULL)
 		json_set_str(ev, "result_sha256", json_str(res, "sha256"));
 }
@@ -105,7 +80,7 @@ end_rejected(cJSON *line, const struct critic *v, int attempt)
 		return ev;
 	}
 	ev = stage_final(line, "requeue", "rejected by review");
-	set_backoff(ev, attempt);
+	backoff_set(ev, backoff_s(attempt));
 	cJSON_ArrayForEach(item, v->issues) {
 		buf_str(&all, all.len > 0 ? "; " : "");
 		buf_str(&all, item->valuestring);

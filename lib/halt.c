@@ -13,33 +13,10 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "file.h"
+#include "conf.h"
 #include "json.h"
 
-enum { HALT_FILE_MAX = 65536, PACE_MAX_S = 300 };
-
-/* The file's object (the caller deletes it), or NULL: then *rc_out is 0 when there is
- * no such file, else what is wrong. */
-static cJSON *
-small_object(const struct world *w, const char *name, int *rc_out, struct err *e)
-{
-	struct buf b = {0};
-	cJSON *v = NULL;
-	int rc = file_read(w->fd, name, HALT_FILE_MAX, &b, e);
-
-	if (rc == 0) {
-		v = json_parse(b.p != NULL ? b.p : "", b.len, e);
-		rc = v != NULL ? 0 : err_prefix(e, "'%s'", name);
-		if (v != NULL && !cJSON_IsObject(v)) {
-			cJSON_Delete(v);
-			v = NULL;
-			rc = err_set(e, VIV_CONFIG, "'%s': not a JSON object", name);
-		}
-	}
-	buf_free(&b);
-	*rc_out = rc == -VIV_NO ? 0 : rc;
-	return v;
-}
+enum { PACE_MAX_S = 300 };
 
 static void
 say(char *reason, size_t size, const char *text)
@@ -52,13 +29,13 @@ bool
 halt_on(const struct world *w, char *reason, size_t size)
 {
 	struct err e = {0};
-	int rc;
-	cJSON *v = small_object(w, WORLD_HALT, &rc, &e);
+	cJSON *v;
+	int rc = conf_read(w->fd, WORLD_HALT, &v, &e);
 	const cJSON *halt = json_get(v, "halt");
 	const char *why = json_str(v, "reason");
 	bool on = true;
 
-	if (v == NULL && rc == 0)
+	if (rc == -VIV_NO)
 		return false;
 	if (v == NULL) {
 		say(reason, size, e.msg);
@@ -85,13 +62,13 @@ halt_paused(const struct world *w)
 double
 halt_pace(const struct world *w, struct err *e)
 {
-	int rc;
-	cJSON *v = small_object(w, WORLD_PACE, &rc, e);
+	cJSON *v;
+	int rc = conf_read(w->fd, WORLD_PACE, &v, e);
 	const cJSON *wait = json_get(v, "wait_seconds");
 	double pace = 0;
 
 	if (v == NULL)
-		return rc;
+		return rc == -VIV_NO ? 0 : rc;
 	if (wait != NULL && (!cJSON_IsNumber(wait) || wait->valuedouble < 0 ||
 	    wait->valuedouble > PACE_MAX_S))
 		pace = err_set(e, VIV_CONFIG, "'%s': 'wait_seconds' is no number from 0 to %d",

@@ -36,7 +36,7 @@ const struct layout_dir layout_dirs[] = {
     {LIBRARY "/creative_works", 0777, NULL},
     {WORLD_PHYSICS, 0777, "*.json shared"},
     {"meta", 0777, "audit security"},
-    {WORLD_AUDIT, 0777, "*.jsonl *.log execution_log.torn .*.lock"},
+    {WORLD_AUDIT, 0777, "*.jsonl *.log execution_log.torn api_audit.torn .*.lock"},
     {WORLD_SECURITY, 0700, "*.json *.txt *.lock .*.lock"},
 };
 const size_t layout_count = sizeof(layout_dirs) / sizeof(layout_dirs[0]);

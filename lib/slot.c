@@ -28,7 +28,9 @@
 #include "num.h"
 #include "scan.h"
 
-enum { FLOCK_TRIES = 400 };	/* of 5 ms: an observer's probe lasts microseconds */
+/* Of 5 ms: an observer's probe lasts microseconds, and so does what a reaper keeps of a
+ * command that has ended. */
+enum { FLOCK_TRIES = 400, IDLE_TRIES = 20 };
 
 static const char *const kind_name[] = {"none", "claim", "free", "done"};
 
@@ -246,8 +248,8 @@ slot_scan(const struct world *w, const char *id, struct slot *out, struct err *e
 /* --- writing --- */
 
 /* Ours does not change while we live. */
-static int64_t
-pid_namespace(void)
+int64_t
+slot_pid_ns(void)
 {
 	static int64_t ns = -1;
 	struct stat st;
@@ -320,7 +322,7 @@ slot_record(const struct world *w, const char *id, int64_t number, enum slot_kin
 	if (o->pid > 0) {
 		json_set_num(r, "pid", (double)o->pid);
 		json_set_num(r, "pid_start", (double)owner_start(o->pid));
-		json_set_num(r, "pid_ns", (double)pid_namespace());
+		json_set_num(r, "pid_ns", (double)slot_pid_ns());
 	}
 	if (kind == SLOT_CLAIM) {
 		json_set_num(r, "lease_s", o->lease_s);
@@ -562,6 +564,17 @@ flock_alone(const struct world *w, const char *id, int64_t number)
 	return fd;
 }
 
+bool
+slot_idle(const struct world *w, const char *id, int64_t number, int *guard_out)
+{
+	*guard_out = flock_alone(w, id, number);
+	for (int i = 0; i < IDLE_TRIES && *guard_out < 0; i++) {
+		clock_sleep_ms(5);
+		*guard_out = flock_alone(w, id, number);
+	}
+	return *guard_out >= 0;
+}
+
 /* Seconds for which this host has seen the slot unchanged; the first look writes it down. */
 static double
 unchanged_for(const struct world *w, const char *id, const struct slot *s)
@@ -610,7 +623,7 @@ slot_judge_lock(const struct world *w, const char *id, const struct slot *s, int
 		return SLOT_DEAD;
 	if (this_boot) {
 		*guard_out = flock_alone(w, id, s->number);
-		if (*guard_out >= 0 && s->pid > 0 && s->pid_ns == pid_namespace() &&
+		if (*guard_out >= 0 && s->pid > 0 && s->pid_ns == slot_pid_ns() &&
 		    (s->pid_start == 0 || slot_pid_start(s->pid) != s->pid_start))
 			return SLOT_DEAD;
 		/* A command of a stopped viv-cycle ends by its own timer, timeout_s later. */

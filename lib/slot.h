@@ -87,6 +87,10 @@ enum slot_verdict slot_judge(const struct world *w, const char *id, const struct
 enum slot_verdict slot_judge_lock(const struct world *w, const char *id, const struct slot *s,
     int *guard_out);
 
+/* Does nobody on this host execute the claim? Then nobody can begin to while *guard_out
+ * (the caller closes it) is open. */
+bool slot_idle(const struct world *w, const char *id, int64_t number, int *guard_out);
+
 /* A claim held or worked on by this process. */
 struct slot_hold {
 	char *id;
@@ -112,5 +116,6 @@ int slot_mine(
 
 /* Start time in clock ticks of a live process, 0 when gone; the pid namespace here. */
 int64_t slot_pid_start(int64_t pid);
+int64_t slot_pid_ns(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "file.h"
 #include "json.h"
 
@@ -148,20 +149,12 @@ world_limits(const struct world *w, struct world_limits *out, struct err *e)
 		{"max_metadata_bytes", &out->max_metadata_bytes},
 		{"max_result_chars", &out->max_result_chars},
 	};
-	struct buf text = {0};
 	cJSON *obj;
-	int rc;
+	int rc = conf_read(w->fd, WORLD_LIMITS, &obj, e);
 
 	*out = (struct world_limits){1000000, 4000, 64, 16384, 64000};
-	rc = file_read(w->fd, WORLD_LIMITS, 65536, &text, e);
-	if (rc != 0) {
-		buf_free(&text);
+	if (rc != 0)
 		return rc == -VIV_NO ? 0 : rc;
-	}
-	obj = json_parse(text.p, text.len, e);
-	buf_free(&text);
-	if (obj == NULL)
-		return err_prefix(e, "'%s'", WORLD_LIMITS);
 	for (size_t i = 0; i < sizeof(limit) / sizeof(limit[0]) && rc == 0; i++) {
 		const cJSON *v = json_get(obj, limit[i].name);
 

@@ -117,6 +117,48 @@ long_task() {
 	[ "$(history_of think)" = queued ]
 }
 
+# A program that answers every prompt.
+answering() {
+	printf '#!/bin/sh\nexec jq --unbuffered -c %s\n' "'select(.cancel == null) | .result = {status:\"completed\", text:\"hm\"}'" >llm
+	chmod +x llm
+	export VIV_LLM=$PWD/llm
+}
+
+@test "resident: with VIV_LLM it works on prompts and commands, side by side" {
+	answering
+	printf '%s\n' '{"id":"b","prompt":"and then","depends_on":["a"]}' '{"id":"a","command":"ls"}' | viv-add -q >/dev/null
+	run viv-resident -e -r ada -j 2
+	[ "$status" -eq 0 ]
+	[ "$(history_of a) $(history_of b)" = 'queued in_progress completed pending_review approved queued in_progress completed pending_review approved' ]
+	[ "$(viv-status -o b)" = hm ]
+}
+
+@test "resident: -m local, llm and any choose what is claimed" {
+	answering
+	printf '%s\n' '{"id":"think","prompt":"p"}' '{"id":"do","command":"ls"}' | viv-add -q >/dev/null
+	viv-resident -e -m local -r ada
+	[ "$(state do) $(state think)" = 'approved queued' ]
+	viv-add -q -i again -m local ls >/dev/null
+	viv-resident -e -m llm -r ada
+	[ "$(state again) $(state think)" = 'queued approved' ]
+	viv-add -q -i more 'q' >/dev/null
+	viv-resident -e -m any -r ada
+	[ "$(state again) $(state more)" = 'approved approved' ]
+	run viv-resident -e -m other
+	[ "$status" -eq 2 ]
+}
+
+@test "resident: when VIV_LLM is not there, -m llm is 78, and otherwise only commands are claimed" {
+	printf '%s\n' '{"id":"think","prompt":"p"}' '{"id":"do","command":"ls"}' | viv-add -q >/dev/null
+	VIV_LLM=/none run viv-resident -e -m llm
+	[ "$status" -eq 78 ]
+	[[ $output = *"cannot find '/none'"* ]]
+	VIV_LLM=/none run viv-resident -e
+	[ "$status" -eq 0 ]
+	[[ $output = *"cannot find '/none'"* ]]
+	[ "$(state do) $(state think)" = 'approved queued' ]
+}
+
 @test "resident: unknown options and bad numbers are usage errors" {
 	run viv-resident -Q
 	[ "$status" -eq 2 ]

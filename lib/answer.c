@@ -1,0 +1,368 @@
+/*
+ * answer: one prompt of a task line, answered by a co-process.
+ *
+ * The text is screened here too, so that leaving viv-guard out gains nothing. Then the
+ * line goes to the one co-process with a "ref" of our own, which its answer must bring
+ * back; nothing else of what it writes is believed. Meanwhile the claim is renewed.
+ * Cancelled (halted, interrupted, claim lost, no answer when the task's time and GRACE_S
+ * are over), the co-process is told so and has CANCEL_MS to answer, with the money
+ * settled and what text there is; then it is killed, and the others that it worked on go
+ * back uncounted, since that was not their fault. When it dies by itself, what it had
+ * taken is requeued as a transient failure, and what it had not is given to the next one.
+ */
+#include "answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "clock.h"
+#include "json.h"
+#include "outcome.h"
+#include "screen.h"
+#include "task.h"
+
+#define CANCEL_NS	INT64_C(2000000000)
+#define SAY_NS		INT64_C(60000000000)
+
+enum { GRACE_S = 5, ENV_MAX = 256, NO_PROGRAM = 126, NO_WORLD_CHARS = 64000 };
+
+extern char **environ;
+
+/* --- the co-process --- */
+
+/* What viv-llm needs: where it is, its own settings, keys, the way out, language. */
+static bool
+passed_on(const char *var)
+{
+	static const char *const name[] = {"HOME", "PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE",
+	    "TMPDIR", "USER", "LOGNAME", "DEFAULT_GROQ_MODEL", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+	    "ALL_PROXY", "NO_PROXY"};
+	static const char *const prefix[] = {"VIV_", "VIVARIUM_", "SWARM_", "GROQ_", "OPENAI_"};
+	size_t n = strcspn(var, "=");
+
+	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
+		if (strncmp(var, prefix[i], strlen(prefix[i])) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+		if (strlen(name[i]) == n && memcmp(var, name[i], n) == 0)
+			return true;
+	return n > 8 && memcmp(var + n - 8, "_API_KEY", 8) == 0;
+}
+
+static char **
+environment(const struct world *w)
+{
+	char **env = mem_zero(ENV_MAX + 2, sizeof(*env));
+	size_t n = 0;
+
+	for (char **v = environ; *v != NULL && n < ENV_MAX; v++)
+		if (passed_on(*v) && strncmp(*v, "VIV_ROOT=", 9) != 0)
+			env[n++] = mem_dup(*v);
+	if (w != NULL)
+		env[n] = mem_fmt("VIV_ROOT=%s", w->root);
+	return env;
+}
+
+int
+answer_open(struct answer_setup *s, const struct world *w, size_t jobs, struct err *e)
+{
+	const char *program = getenv("VIV_LLM");
+	struct world_limits lim = {.max_result_chars = NO_WORLD_CHARS};
+	int rc = w != NULL ? world_limits(w, &lim, e) : 0;
+
+	*s = (struct answer_setup){.w = w, .max_chars = (size_t)lim.max_result_chars};
+	s->argv[0] = mem_dup(program != NULL && *program != '\0' ? program : "viv-llm");
+	s->argv[1] = mem_dup("-j");
+	s->argv[2] = mem_fmt("%zu", jobs);
+	s->argv[3] = mem_dup("-l");
+	s->env = environment(w);
+	s->co = (struct coproc){.argv = s->argv, .env = s->env};
+	return rc;
+}
+
+void
+answer_close(struct answer_setup *s)
+{
+	coproc_close(&s->co);
+	for (size_t i = 0; i < 4; i++)
+		free(s->argv[i]);
+	for (char **v = s->env; v != NULL && *v != NULL; v++)
+		free(*v);
+	free(s->env);
+}
+
+static void
+send_line(struct answer *a)
+{
+	cJSON *req = outcome_request(a->at.line, a->ref);
+
+	a->sent = coproc_send(&a->setup->co, req);
+	cJSON_Delete(req);
+}
+
+static void
+fail(struct answer *a, const char *class, const char *code, const char *message)
+{
+	if (a->done)
+		return;
+	a->given = outcome_failure(class, code, message);
+	a->done = true;
+}
+
+/* --- answers --- */
+
+static struct answer *
+find(const struct answer_setup *s, const char *ref)
+{
+	struct answer *a = s->first;
+
+	while (a != NULL && strcmp(a->ref, ref) != 0)
+		a = a->next;
+	return a;
+}
+
+static void
+take(cJSON *line, void *arg)
+{
+	struct answer_setup *s = arg;
+	const char *ref = json_str(line, "ref");
+	struct answer *a = ref != NULL ? find(s, ref) : NULL;
+
+	if (ref == NULL) {
+		coproc_bad(&s->co, "wrote a line without a 'ref'");
+	} else if (a == NULL) {
+		coproc_bad(&s->co, "answered '%.40s', which nobody asked", ref);
+	} else if (a->done) {
+		coproc_bad(&s->co, "answered '%.40s' twice", ref);
+	} else if (json_obj(line, "result") == NULL) {
+		coproc_bad(&s->co, "answered '%.40s' without a 'result'", ref);
+		fail(a, "transient", "malformed", "the answer has no result");
+	} else {
+		a->given = cJSON_DetachItemFromObjectCaseSensitive(line, "result");
+		a->done = true;
+		coproc_good(&s->co);
+	}
+	cJSON_Delete(line);
+}
+
+/* None runs: the next one gets all that still waits. */
+static void
+send_again(struct answer_setup *s)
+{
+	coproc_forget(&s->co);
+	for (struct answer *a = s->first; a != NULL; a = a->next)
+		if (!a->done)
+			send_line(a);
+}
+
+/* It has died: what it had taken is over, what it had not goes to the next one. */
+static void
+share_out(struct answer_setup *s, const char *how)
+{
+	bool config = !s->co.killed && (s->co.exit_code == VIV_CONFIG ||
+	    s->co.exit_code == NO_PROGRAM || s->co.exit_code == VIV_NOTFOUND);
+	uint64_t written = s->co.written;
+	int64_t now = clock_boot_ns();
+
+	err_warn("%s", how);
+	for (struct answer *a = s->first; a != NULL; a = a->next) {
+		if (a->done)
+			continue;
+		if (a->kill_ns != 0 || config)
+			fail(a, config ? "config" : "transient", config ? "config" : "died", how);
+		else if (a->sent <= written || now >= a->deadline_ns)
+			fail(a, s->co.killed ? "interrupted" : "transient", "died", how);
+	}
+	send_again(s);
+}
+
+int
+answer_poll(struct answer_setup *s, struct pollfd *fds, int *timeout_ms)
+{
+	return coproc_poll(&s->co, fds, timeout_ms);
+}
+
+int
+answer_work(struct answer_setup *s, struct err *e)
+{
+	int rc = coproc_step(&s->co, take, s, e);
+
+	if (rc == 1)
+		share_out(s, e->msg);
+	if (rc == -VIV_CONFIG) {
+		coproc_forget(&s->co);
+		for (struct answer *a = s->first; a != NULL; a = a->next)
+			fail(a, "config", "config", e->msg);
+	}
+	return rc == 1 || rc == -VIV_CONFIG ? 0 : rc;
+}
+
+/* --- one answer --- */
+
+/* The same checks as viv-guard's, of all text that the task's author wrote. */
+static int
+check_text(struct answer *a)
+{
+	const char *text[] = {task_prompt(a->at.line), json_str(a->at.line, "system")};
+	struct screen s;
+
+	if (text[0] == NULL)
+		return attempt_refuse(&a->at, "neither a command nor a prompt", NULL);
+	for (int i = 0; i < 2; i++) {
+		char *reason;
+		int rc;
+
+		if (text[i] == NULL)
+			continue;
+		screen_text(text[i], strlen(text[i]), &s);
+		if (s.passed)
+			continue;
+		reason = mem_fmt("refused by the %s check", s.check[s.run - 1].name);
+		rc = attempt_refuse(&a->at, reason, s.check[s.run - 1].reason);
+		free(reason);
+		return rc;
+	}
+	return 0;
+}
+
+int
+answer_start(struct answer *a, struct answer_setup *s, cJSON *line)
+{
+	int rc;
+
+	*a = (struct answer){.setup = s, .timeout_s = task_timeout(line)};
+	attempt_init(&a->at, s->w, line);
+	if ((rc = check_text(a)) != 0 || (rc = attempt_hold(&a->at)) != 0)
+		return rc;
+	snprintf(a->ref, sizeof(a->ref), "r%llu", ++s->refs);
+	a->deadline_ns = clock_boot_ns() + (int64_t)((a->timeout_s + GRACE_S) * 1e9);
+	a->next = s->first;
+	s->first = a;
+	send_line(a);
+	return 0;
+}
+
+static void
+take_back(struct answer *a)
+{
+	struct coproc *co = &a->setup->co;
+	cJSON *cancel;
+
+	if (a->kill_ns != 0 || a->done)
+		return;
+	a->kill_ns = clock_boot_ns() + CANCEL_NS;
+	if (co->pid == 0) {	/* none runs that could answer, and the next shall not hear of it */
+		fail(a, "interrupted", "cancelled", "it was cancelled");
+		send_again(a->setup);
+		return;
+	}
+	cancel = json_new();
+	json_set_str(cancel, "cancel", a->ref);
+	coproc_send(co, cancel);
+	cJSON_Delete(cancel);
+}
+
+void
+answer_cancel(struct answer *a, const char *reason)
+{
+	if (a->at.cancelled != NULL)
+		return;
+	a->at.cancelled = reason;
+	take_back(a);
+}
+
+void
+answer_due(const struct answer *a, int *timeout_ms)
+{
+	int64_t due = a->kill_ns != 0 ? a->kill_ns : a->deadline_ns;
+	int64_t ms = (due - clock_boot_ns()) / 1000000 + 1;
+
+	ms = a->done || ms < 0 ? 0 : ms;
+	attempt_due(&a->at, timeout_ms);
+	if (*timeout_ms < 0 || ms < *timeout_ms)
+		*timeout_ms = (int)ms;
+}
+
+bool
+answer_step(struct answer *a)
+{
+	int64_t now = clock_boot_ns();
+
+	if (!attempt_tend(&a->at))
+		take_back(a);
+	if (now >= a->deadline_ns && a->kill_ns == 0 && !a->done) {
+		a->late = true;
+		take_back(a);
+	}
+	if (a->kill_ns != 0 && now >= a->kill_ns && !a->done) {
+		coproc_kill(&a->setup->co);
+		a->kill_ns = now + CANCEL_NS;
+	}
+	return a->done;
+}
+
+/* A complaint for whoever runs this, once a minute while it is the same. */
+static void
+say(struct answer_setup *s, const char *message)
+{
+	int64_t now = clock_boot_ns();
+
+	if (now - s->said_ns < SAY_NS && s->said_ns != 0 &&
+	    strncmp(s->said, message, sizeof(s->said) - 1) == 0)
+		return;
+	err_warn("%s", message);
+	snprintf(s->said, sizeof(s->said), "%s", message);
+	s->said_ns = now;
+}
+
+int
+answer_finish(struct answer *a, struct err *e)
+{
+	cJSON *res, *line = a->at.line;
+	int rc = 0;
+
+	if (a->at.lost) {
+		attempt_lost(&a->at);
+		return 0;
+	}
+	if (a->late && !outcome_completed(a->given)) {
+		char *text = mem_fmt("nothing came within %.0f s", a->timeout_s + GRACE_S);
+		cJSON *error = outcome_failure("transient", "timeout", text);
+
+		json_set(a->given, "status", cJSON_CreateString("failed"));
+		json_set(a->given, "error", cJSON_Duplicate(json_obj(error, "error"), true));
+		cJSON_Delete(error);
+		free(text);
+	}
+	res = outcome_result(a->given, a->setup->max_chars);
+	if (outcome_worth_keeping(res))
+		rc = attempt_store(&a->at, res, e);
+	if (rc != 0) {
+		cJSON_Delete(res);
+		return rc;
+	}
+	if (strcmp(outcome_class(res), "config") == 0)
+		say(a->setup, json_str(json_obj(res, "error"), "message"));
+	if (a->at.cancelled != NULL && !outcome_completed(res))
+		outcome_cancelled(line, res, a->at.cancelled);
+	else
+		outcome_record(line, res);
+	return 0;
+}
+
+cJSON *
+answer_free(struct answer *a)
+{
+	struct answer **at = &a->setup->first;
+
+	while (*at != NULL && *at != a)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = a->next;
+	cJSON_Delete(a->given);
+	return attempt_end(&a->at);
+}
