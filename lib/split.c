@@ -236,14 +236,23 @@ micro(const cJSON *task, const char *name, int64_t dflt)
 
 /* --- candidates --- */
 
-bool
-split_requested(const cJSON *task)
+static bool
+requested(const cJSON *task)
 {
 	const char *how = json_str(task, "decompose");
 
 	return (how != NULL && *how != '\0') || json_bool(task, "decompose", false) ||
 	    json_bool(task, "split", false) || json_bool(task, "plan", false) ||
 	    json_bool(task, "phase4_plan_request", false);
+}
+
+bool
+split_wanted(const cJSON *task)
+{
+	const char *prompt = task_prompt(task);
+
+	return requested(task) ||
+	    (prompt != NULL && split_score(split_signals(prompt)) >= SPLIT_COMPLEX);
 }
 
 bool
@@ -375,15 +384,11 @@ split_plan(
 {
 	double most = json_num(task, "max_subtasks", 0);
 	const char *prompt = task_prompt(task), *original, *id = json_str(task, "id");
-	unsigned signals;
 	size_t found;
 	cJSON *features;
 
 	*out = (struct split_plan){0};
-	if (!split_candidate(task))
-		return 0;
-	signals = split_signals(prompt);
-	if (!force && !split_requested(task) && split_score(signals) < SPLIT_COMPLEX)
+	if (!split_candidate(task) || !(force || split_wanted(task)))
 		return 0;
 	out->intent = intent_of(task);
 	original = json_str(out->intent, "original_text");
@@ -395,7 +400,7 @@ split_plan(
 		split_plan_free(out);
 		return 0;
 	}
-	fill(out, task, features, signals, max_chars);
+	fill(out, task, features, split_signals(prompt), max_chars);
 	if (task_id_check(json_str(cJSON_GetArrayItem(out->children,
 		cJSON_GetArraySize(out->children) - 1), "id"), e) == 0)
 		return 1;

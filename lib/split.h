@@ -37,7 +37,9 @@ void split_budget(int64_t *min, int64_t *max, size_t n);
 
 /* May it be split: a prompt for a model, not split before, none of its own parts? */
 bool split_candidate(const cJSON *task);
-bool split_requested(const cJSON *task);	/* does it ask for it? */
+
+/* Is its prompt complex, or does the task ask for it? */
+bool split_wanted(const cJSON *task);
 
 /* What a task becomes. split_plan_free frees. */
 struct split_plan {
