@@ -195,8 +195,9 @@ main(int argc, char **argv)
 	    answer_open(&c.setup.answer, c.setup.run.w, c.jobs, &e) != 0 ||
 	    proc_reaper_start(&e) != 0)
 		err_die(&e);
-	c.setup.run.max_output = (size_t)(max_output >= 0 ? max_output :
-							    policy_max_output(c.setup.run.policy));
+	if (max_output < 0)
+		max_output = policy_max_output(c.setup.run.policy);
+	c.setup.run.max_output = (size_t)max_output;
 	c.job = mem_zero(c.jobs, sizeof(struct job *));
 	stop_catch();
 	rc = loop(&c, &e);

@@ -68,7 +68,7 @@ stage 1 viv-claim $ends -w $((2 * jobs)) -r "$name" ${set_identity:+-i "$set_ide
 	${set_tag:+-T "$set_tag"} |
 	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-split $split |
 	stage 5 viv-context | stage 6 viv-cycle -j "$jobs" | stage 7 viv-log |
-	stage 8 viv-review | stage 9 viv-log | stage A viv-release >/dev/null &
+	stage 8 viv-review | stage 9 viv-log | stage A viv-share | stage B viv-release >/dev/null &
 until wait; do :; done
 
 for f in "$state"/failed.*; do

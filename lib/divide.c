@@ -25,8 +25,8 @@
 #include "backoff.h"
 #include "clock.h"
 #include "json.h"
-#include "outcome.h"
 #include "product.h"
+#include "reply.h"
 #include "slot.h"
 #include "split.h"
 #include "stage.h"
@@ -247,10 +247,10 @@ complete(struct post *p, cJSON **line, const char *text, cJSON *evidence, struct
 		json_set_str(given, "finish_reason", "stop");
 		json_set_str(given, "provider", WHO);
 		json_set(given, "steps", cJSON_Duplicate(evidence, true));
-		res = outcome_result(given, (size_t)p->lim.max_result_chars);
+		res = reply_result(given, (size_t)p->lim.max_result_chars);
 		rc = attempt_store(&a, res, e);
 		if (rc == 0)
-			outcome_record(a.line, res);
+			reply_record(a.line, res);
 		else
 			cJSON_Delete(res);
 	}

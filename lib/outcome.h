@@ -1,40 +1,23 @@
-/*
- * outcome: what a model's answer, or its failure, means for the task line. No I/O; reads
- * the clock and takes chances only for "not_before".
- */
+/* outcome: the event that ends an attempt after a verdict, whoever gave it. */
 #ifndef VIV_OUTCOME_H
 #define VIV_OUTCOME_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <cjson/cJSON.h>
 
-/* A result that failed with that error; the caller deletes. */
-cJSON *outcome_failure(const char *class, const char *code, const char *message);
+#include "critic.h"
 
 /*
- * The result as it is recorded, from what the co-process gave (NULL: nothing): known
- * members of a wrong type and those that only viv-cycle may write are gone, the text is
- * measured, hashed and cut to max_chars code points; "status" is "completed" only with
- * text that was not cut off and no "error"; else there is an "error" with a known class.
- * The caller deletes.
+ * Append to the line the final event that follows from the verdict: approved; requeue
+ * with a back-off and the issues while attempts are left; else failed. by is what the
+ * reason names ("review", "jury"). Returns the event (owned by the line).
  */
-cJSON *outcome_result(const cJSON *given, size_t max_chars);
+cJSON *outcome_end(cJSON *line, const struct critic *v, int attempt, const char *by);
 
-bool outcome_completed(const cJSON *res);
-const char *outcome_class(const cJSON *res);	/* of its error, "" when there is none */
+/* What an event says of the verdict, and what it repeats of the line's result. */
+void outcome_verdict(cJSON *ev, const struct critic *v);
+void outcome_result(cJSON *ev, const cJSON *line);
 
-/* Has it text, or has it cost money? Then it is kept as evidence. */
-bool outcome_worth_keeping(const cJSON *res);
-
-/* Set the line's result (taken over), status and events from it. */
-void outcome_record(cJSON *line, cJSON *res);
-
-/* The same for a line that was cancelled for that reason: it does not count. */
-void outcome_cancelled(cJSON *line, cJSON *res, const char *reason);
-
-/* The line as it is given to the co-process: without the claim's token and what stages
- * noted, with "ref", and with the length that the attempt before was too short of. */
-cJSON *outcome_request(const cJSON *line, const char *ref);
+/* The line's "review"; by (may be NULL) is who gave the verdict. */
+void outcome_note(cJSON *line, const struct critic *v, int attempt, const char *by);
 
 #endif
