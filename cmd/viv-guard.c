@@ -22,6 +22,7 @@
 #include "policy.h"
 #include "screen.h"
 #include "stage.h"
+#include "task.h"
 #include "utf8.h"
 #include "world.h"
 
@@ -32,45 +33,33 @@ struct guard {
 	struct policy *policy;
 };
 
-/* The first truthy member, when it is a string (reference core.md 1.2). */
-static const char *
-first_text(const cJSON *t, const char *const *names)
+/* A line of text more, with its strings in it when it is a list or an object. */
+static void
+add_strings(struct buf *b, const cJSON *v)
 {
-	for (; *names != NULL; names++) {
-		const cJSON *v = json_get(t, *names);
+	const cJSON *item;
 
-		if (v == NULL || cJSON_IsNull(v) || cJSON_IsFalse(v) ||
-		    (cJSON_IsString(v) && *v->valuestring == '\0') ||
-		    (cJSON_IsNumber(v) && v->valuedouble == 0) ||
-		    ((cJSON_IsArray(v) || cJSON_IsObject(v)) && v->child == NULL))
-			continue;
-		return cJSON_IsString(v) ? v->valuestring : NULL;
-	}
-	return NULL;
+	if (cJSON_IsString(v))
+		buf_fmt(b, "\n%s", v->valuestring);
+	cJSON_ArrayForEach(item, v)
+		add_strings(b, item);
 }
 
-/* The task's own text; *local_out tells whether it is a command. */
-static const char *
-task_text(const cJSON *t, bool *local_out)
+/*
+ * All of the task's own text that a model would get to read as the task; a command is
+ * that alone. What others wrote ("context", "previous") is none of it: it is quoted as
+ * data (viv-context), so that nobody's post can stop somebody else's task.
+ */
+static char *
+own_text(const cJSON *line, const char *main, bool local)
 {
-	static const char *const command[] = {"command", "shell", "task", NULL};
-	static const char *const bare[] = {"command", "shell", NULL};
-	static const char *const ask[] = {"prompt", "instruction", "description",
-		"atomic_instruction", "task", NULL};
-	const char *mode = json_str(t, "mode");
-	size_t len;
+	static const char *const more[] = {"system", "intent", "phase4_intent"};
+	struct buf b = {0};
 
-	*local_out = true;
-	if (mode != NULL) {
-		mode += strspn(mode, " \t\r\n");
-		len = strcspn(mode, " \t\r\n");
-		if (len == 5 && strncasecmp(mode, "local", 5) == 0)
-			return first_text(t, command);
-	}
-	if ((mode == NULL || *mode == '\0') && first_text(t, bare) != NULL)
-		return first_text(t, bare);
-	*local_out = false;
-	return first_text(t, ask);
+	buf_str(&b, main);
+	for (size_t i = 0; !local && i < sizeof(more) / sizeof(more[0]); i++)
+		add_strings(&b, json_get(line, more[i]));
+	return buf_take(&b);
 }
 
 static void
@@ -121,13 +110,16 @@ audit(const struct guard *g, const cJSON *line, const char *text, const cJSON *c
 
 /* Fill checks; the message of *why tells which one failed. */
 static bool
-judge(const struct guard *g, const char *text, bool local, cJSON *checks, struct err *why)
+judge(const struct guard *g, const cJSON *line, const char *text, bool local, cJSON *checks,
+    struct err *why)
 {
+	char *all = own_text(line, text, local);
 	struct screen s;
 	struct policy_argv a;
 	int rc;
 
-	screen_text(text, strlen(text), &s);
+	screen_text(all, strlen(all), &s);
+	free(all);
 	for (int i = 0; i < s.run; i++)
 		add_check(checks, s.check[i].name, s.check[i].passed, s.check[i].reason);
 	if (!s.passed) {
@@ -155,7 +147,7 @@ guard_line(cJSON *line, void *arg, struct err *e)
 	struct err why = {0};
 	cJSON *safety, *checks;
 	const char *text;
-	bool local, passed;
+	bool local = task_is_local(line), passed;
 	int rc = 0;
 
 	if (!stage_open(line))
@@ -164,12 +156,12 @@ guard_line(cJSON *line, void *arg, struct err *e)
 		stage_requeue(line, "halted");
 		return 0;
 	}
-	text = task_text(line, &local);
+	text = local ? task_command(line) : task_prompt(line);
 	if (text == NULL)
 		text = "";
 	safety = json_new();
 	checks = json_new();
-	passed = judge(g, text, local, checks, &why);
+	passed = judge(g, line, text, local, checks, &why);
 	json_set_bool(safety, "passed", passed);
 	json_set(safety, "checks", checks);
 	if (g->w != NULL)

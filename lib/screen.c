@@ -5,10 +5,8 @@
  * and the money limits are the boundary. Two things are done better than by looking for
  * substrings:
  *
- * The text is brought to a normal form first. Letters are folded to lower-case ASCII
- * where they are the same letter in another dress (full-width, mathematical, circled,
- * accented) or look the same (Cyrillic and Greek); what cannot be seen (zero-width,
- * soft hyphen, combining marks) is dropped; the rest becomes tokens, each with a note of
+ * The text is brought to a normal form first. Letters in another dress become plain ones
+ * (letter.h), what cannot be seen is dropped; the rest becomes tokens, each with a note of
  * what separated it from the one before (a line end, a slash, a pipe ...).
  *
  * A phrase matches when its letters, without blanks, are spelled by whole tokens:
@@ -25,6 +23,7 @@
 #include <string.h>
 
 #include "buf.h"
+#include "letter.h"
 #include "utf8.h"
 
 enum {				/* what stood before a token, since the last one */
@@ -41,109 +40,6 @@ struct norm {
 	struct token *token;
 	size_t n, cap;
 };
-
-/* The lower-case ASCII letter that cp is in another dress, 0 when it is none. */
-static char
-letter(uint32_t cp)
-{
-	static const struct { uint32_t first, last; uint32_t period; char base;
-	} ranges[] = {
-	    {'A', 'Z', 26, 'a'},
-	    {'a', 'z', 26, 'a'},
-	    {'0', '9', 10, '0'},
-	    {0xff21, 0xff3a, 26, 'a'},
-	    {0xff41, 0xff5a, 26, 'a'},
-	    {0xff10, 0xff19, 10, '0'},
-	    {0x1d400, 0x1d6a3, 26, 'a'},
-	    {0x1d7ce, 0x1d7ff, 10, '0'},
-	    {0x24b6, 0x24e9, 26, 'a'},
-	    {0x249c, 0x24b5, 26, 'a'},
-	    {0x1f110, 0x1f129, 26, 'a'},
-	    {0x1f130, 0x1f149, 26, 'a'},
-	    {0x1f150, 0x1f169, 26, 'a'},
-	    {0x1f170, 0x1f189, 26, 'a'},
-	    {0x1f1e6, 0x1f1ff, 26, 'a'},
-	};
-	/* U+00C0 to U+017F; '.' is none */
-	static const char latin[] =
-	    "aaaaaaaceeeeiiiidnooooo.ouuuuy.saaaaaaaceeeeiiiidnooooo.ouuuuy.y"
-	    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllll"
-	    "nnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
-	static const struct { uint16_t cp; char c;
-	} alike[] = {
-	    {0x0430, 'a'},
-	    {0x0410, 'a'},
-	    {0x0435, 'e'},
-	    {0x0415, 'e'},
-	    {0x043e, 'o'},
-	    {0x041e, 'o'},
-	    {0x0440, 'p'},
-	    {0x0420, 'p'},
-	    {0x0441, 'c'},
-	    {0x0421, 'c'},
-	    {0x0443, 'y'},
-	    {0x0423, 'y'},
-	    {0x0445, 'x'},
-	    {0x0425, 'x'},
-	    {0x0456, 'i'},
-	    {0x0406, 'i'},
-	    {0x0455, 's'},
-	    {0x0405, 's'},
-	    {0x0458, 'j'},
-	    {0x0408, 'j'},
-	    {0x04bb, 'h'},
-	    {0x041d, 'h'},
-	    {0x041c, 'm'},
-	    {0x0422, 't'},
-	    {0x0412, 'b'},
-	    {0x041a, 'k'},
-	    {0x0501, 'd'},
-	    {0x051b, 'q'},
-	    {0x051d, 'w'},
-	    {0x03bf, 'o'},
-	    {0x039f, 'o'},
-	    {0x0391, 'a'},
-	    {0x0392, 'b'},
-	    {0x0395, 'e'},
-	    {0x0396, 'z'},
-	    {0x0397, 'h'},
-	    {0x0399, 'i'},
-	    {0x039a, 'k'},
-	    {0x039c, 'm'},
-	    {0x039d, 'n'},
-	    {0x03a1, 'p'},
-	    {0x03a4, 't'},
-	    {0x03a5, 'y'},
-	    {0x03a7, 'x'},
-	    {0x03bd, 'v'},
-	    {0x03b9, 'i'},
-	    {0x0131, 'i'},
-	    {0x0251, 'a'},
-	    {0x0261, 'g'},
-	    {0x212a, 'k'},
-	    {0x210e, 'h'},
-	    {0x2113, 'l'},
-	};
-
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		if (cp >= ranges[i].first && cp <= ranges[i].last)
-			return (char)(ranges[i].base + (cp - ranges[i].first) % ranges[i].period);
-	if (cp >= 0xc0 && cp < 0xc0 + sizeof(latin) - 1)
-		return latin[cp - 0xc0] != '.' ? latin[cp - 0xc0] : '\0';
-	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++)
-		if (alike[i].cp == cp)
-			return alike[i].c;
-	return '\0';
-}
-
-static bool
-invisible(uint32_t cp)
-{
-	return cp == 0xad || (cp >= 0x300 && cp <= 0x36f) || cp == 0x61c || cp == 0x180e ||
-	    (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x202a && cp <= 0x202e) ||
-	    (cp >= 0x2060 && cp <= 0x206f) || (cp >= 0xfe00 && cp <= 0xfe0f) || cp == 0xfeff ||
-	    (cp >= 0xe0000 && cp <= 0xe01ef);
-}
 
 /* Blanks and punctuation that are not ASCII. */
 static bool
@@ -184,19 +80,20 @@ normalise(struct norm *t, const char *s, size_t n)
 	size_t len;
 
 	for (size_t i = 0; i < n; i += len) {
-		char c;
+		char plain[LETTER_MAX];
+		size_t letters;
 
 		len = utf8_decode(s + i, n - i, &cp);
 		if (len == 0) {		/* the caller promised otherwise */
 			len = 1;
 			cp = ' ';
 		}
-		if (invisible(cp))
+		if (letter_invisible(cp))
 			continue;
-		c = letter(cp);
+		letters = letter_plain(cp, plain);
 		if (cp >= 0xff01 && cp <= 0xff5e)
 			cp -= 0xfee0;
-		if (c == '\0' && separator(cp)) {
+		if (letters == 0 && separator(cp)) {
 			sep |= sep_kind(cp, before);
 			before = cp;
 			continue;
@@ -208,8 +105,8 @@ normalise(struct norm *t, const char *s, size_t n)
 			}
 			t->token[t->n++] = (struct token){.at = t->text.len, .sep = sep};
 		}
-		if (c != '\0')
-			buf_char(&t->text, c);
+		if (letters > 0)
+			buf_add(&t->text, plain, letters);
 		else
 			buf_add(&t->text, s + i, len);
 		t->token[t->n - 1].len = t->text.len - t->token[t->n - 1].at;
@@ -277,8 +174,9 @@ has_phrase(const struct norm *t, const char *const *phrases)
 static bool
 constitutional(const struct norm *t)
 {
-	static const char *const phrases[] = {"exfiltrate data to", "send secrets to",
-		"self replicate to external", "phone home", NULL};
+	static const char *const phrases[] = {"exfiltrate data to", "exfiltrate secrets to",
+	    "exfiltrate credentials to", "send secrets to", "self replicate to external",
+	    "replicate yourself to external", "phone home", NULL};
 
 	return !has_phrase(t, phrases);
 }
@@ -366,8 +264,13 @@ prompt(const struct norm *t)
 {
 	static const char *const phrases[] = {"ignore previous instructions",
 	    "ignore prior instructions", "ignore above instructions", "ignore earlier instructions",
-	    "disregard all above", "disregard everything above", "disregard previous instructions",
-	    "forget everything", "override constraints", NULL};
+	    "ignore preceding instructions", "disregard all above", "disregard everything above",
+	    "disregard previous instructions", "disregard prior instructions",
+	    "disregard above instructions", "forget everything", "forget previous instructions",
+	    "override constraints", NULL};
+	/* what chat templates mark the roles with */
+	static const char *const marks[] = {"im start", "im end", "start header id",
+	    "end header id", "eot id", "end of text", NULL};
 
 	if (has_phrase(t, phrases))
 		return false;
@@ -376,8 +279,10 @@ prompt(const struct norm *t)
 
 		if ((sep & SEP_LESS) != 0 && (sep & SEP_SLASH) != 0 && is(t, i, "system"))
 			return false;
-		if ((sep & SEP_LESS) != 0 && (sep & SEP_PIPE) != 0 && spelled(t, i, "im start"))
-			return false;
+		for (const char *const *m = marks; (sep & SEP_LESS) != 0 && (sep & SEP_PIPE) != 0 &&
+		     *m != NULL; m++)
+			if (spelled(t, i, *m))
+				return false;
 	}
 	return true;
 }
