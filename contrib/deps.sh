@@ -8,6 +8,7 @@ have() {
 	ripgrep) set -- rg ;;
 	task-spooler) set -- tsp ;;
 	procps) set -- ps ;;
+	lighttpd) [ -x /usr/sbin/lighttpd ] || command -v lighttpd >/dev/null 2>&1; return ;;
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
 	libcjson-dev) pkg-config --exists libcjson 2>/dev/null; return ;;
 	libseccomp-dev) pkg-config --exists libseccomp 2>/dev/null; return ;;
@@ -51,11 +52,11 @@ for set in "$@"; do
 		install_missing gcc libc6-dev make pkg-config libcjson-dev libseccomp-dev libmd-dev ;;
 	test)
 		install_missing bats parallel strace ripgrep git procps shellcheck mandoc tmux clang \
-		    clang-format
+		    clang-format lighttpd curl python3
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
 	bench)
-		install_missing nq task-spooler parallel ;;
+		install_missing nq task-spooler parallel lighttpd curl ;;
 	*)
 		echo "usage: deps.sh run|build|test|bench ..." >&2
 		exit 2 ;;
