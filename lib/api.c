@@ -102,6 +102,7 @@ number(struct scan v, double *out)
 static void
 read_number(const struct field *f, struct scan v, double *at, cJSON *list)
 {
+	bool whole = f->kind == WHOLE;
 	double x;
 
 	if (v.kind == 'n') {
@@ -110,10 +111,9 @@ read_number(const struct field *f, struct scan v, double *at, cJSON *list)
 			    "none is not an allowed value", NAN);
 		return;
 	}
-	if (!number(v, &x) || (f->kind == WHOLE && x != floor(x)))
-		complain(list, f->name, f->kind == WHOLE ? "type_error.integer" : "type_error.float",
-		    f->kind == WHOLE ? "value is not a valid integer" : "value is not a valid float",
-		    NAN);
+	if (!number(v, &x) || (whole && x != floor(x)))
+		complain(list, f->name, whole ? "type_error.integer" : "type_error.float",
+		    whole ? "value is not a valid integer" : "value is not a valid float", NAN);
 	else if (x < f->min)
 		bound(list, f, "value_error.number.not_ge", "greater", f->min);
 	else if (x > f->max)

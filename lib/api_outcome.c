@@ -191,7 +191,7 @@ refused(const cJSON *line, cJSON **out)
 
 	if (why == NULL)
 		why = json_str(last, "reason");
-	if (is(json_str(line, "status"), "requeue") && (is(why, "halted") || is(why, "interrupted")))
+	if (is(why, "halted") || is(why, "interrupted"))
 		return fail(503, out, *why == 'h' ? "Halted" : "Interrupted", NULL);
 	if (begins(why, "refused by policy"))
 		return fail(403, out, "Command blocked by the allowlist", why);

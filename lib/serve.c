@@ -180,8 +180,9 @@ plan_failed(int code, struct serve_answer *a)
 		return serve_say(a, 429, "Rate limit exceeded: nothing was planned");
 	if (code == VIV_REFUSED)
 		return serve_say(a, 403, "Planning is blocked: refused");
-	return serve_say(a, 500, code == VIV_NOTFOUND ? "viv-plan is not installed" :
-						  "nothing was planned: the model gave no usable plan");
+	if (code == VIV_NOTFOUND)
+		return serve_say(a, 500, "viv-plan is not installed");
+	return serve_say(a, 500, "nothing was planned: the model gave no usable plan");
 }
 
 /* Number of tasks posted, or -1 with the answer set. */
