@@ -1,10 +1,12 @@
 /*
- * viv-cycle: executes task lines, up to -j of them at once.
+ * viv-cycle: executes task lines, up to -j of them at once: commands in the sandbox,
+ * prompts through viv-llm.
  *
- * One poll loop over stdin, stdout's reader, and the commands that run. A line is read
- * only when there is room to run it, so the claims wait upstream where they are
- * renewed. Results are written as they come. A signal or the kill switch ends what
- * runs and requeues it; a vanished reader ends it and this process.
+ * One poll loop over stdin, stdout's reader, the commands that run, and the one viv-llm
+ * that answers all prompts. A line is read only when there is room to run it, so the
+ * claims wait upstream where they are renewed. Results are written as they come. A signal
+ * or the kill switch ends what runs and requeues it; a vanished reader ends it and this
+ * process.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,14 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "halt.h"
-#include "json.h"
+#include "job.h"
 #include "jsonl.h"
 #include "num.h"
 #include "opt.h"
-#include "run.h"
-#include "stage.h"
 #include "stop.h"
 #include "task.h"
 
@@ -30,19 +29,19 @@ enum { TICK_MS = 1000, JOBS_MAX = 1024 };
 
 struct cycle {
 	struct world world;
-	struct run_setup setup;
+	struct job_setup setup;
 	struct jsonl in;
-	struct run **run;
+	struct job **job;
 	size_t n, jobs;
 	bool reader_gone;
 	const char *stopping;
 };
 
-/* Write the line of a run that is over, and forget it. */
+/* Write the line of a job that is over, and forget it. */
 static int
-emit(struct cycle *c, struct run *r, struct err *e)
+emit(struct cycle *c, struct job *j, struct err *e)
 {
-	cJSON *line = run_free(r);
+	cJSON *line = job_free(j);
 	int rc = c->reader_gone ? 0 : jsonl_write(STDOUT_FILENO, line, e);
 
 	if (rc != 0 && errno == EPIPE) {
@@ -50,8 +49,15 @@ emit(struct cycle *c, struct run *r, struct err *e)
 		rc = 0;
 	}
 	cJSON_Delete(line);
-	free(r);
+	free(j);
 	return rc;
+}
+
+static void
+discard(struct job *j)
+{
+	cJSON_Delete(job_free(j));
+	free(j);
 }
 
 /* Start lines while there is room. */
@@ -61,26 +67,17 @@ start_some(struct cycle *c, struct err *e)
 	cJSON *line;
 
 	while (c->n < c->jobs && !c->reader_gone && (line = jsonl_next(&c->in)) != NULL) {
-		struct run *r = mem_zero(1, sizeof(*r));
-		int rc;
+		struct job *j = mem_zero(1, sizeof(*j));
+		int rc = job_start(j, &c->setup, line, c->stopping, e);
 
-		if (c->stopping != NULL && stage_open(line)) {
-			stage_requeue(line, c->stopping);
-			*r = (struct run){.line = line, .hold = {.fd = -1}};
-			rc = 1;
-		} else {
-			rc = run_start(r, &c->setup, line, e);
-		}
 		if (rc == 0) {
-			c->run[c->n++] = r;
+			c->job[c->n++] = j;
 			continue;
 		}
-		if (rc < 0) {
-			cJSON_Delete(run_free(r));
-			free(r);
-			return rc;
-		}
-		rc = emit(c, r, e);
+		if (rc < 0)
+			discard(j);
+		else
+			rc = emit(c, j, e);
 		if (rc != 0)
 			return rc;
 	}
@@ -90,36 +87,28 @@ start_some(struct cycle *c, struct err *e)
 static int
 step_all(struct cycle *c, struct err *e)
 {
-	char reason[256];
-	const char *why = c->reader_gone || stop_asked() ? "interrupted" :
-	    c->setup.w != NULL && c->n > 0 && halt_on(c->setup.w, reason, sizeof(reason)) ?
-						   "halted" :
-						   NULL;
+	bool end = c->reader_gone || stop_asked();
+	const char *why = end ? "interrupted" :
+	    c->world.root != NULL && c->n > 0 && halt_on(&c->world, NULL, 0) ? "halted" : NULL;
+	int rc = answer_work(&c->setup.answer, e);
 
 	if (stop_asked() && c->stopping == NULL)
 		c->stopping = "interrupted";
-	for (size_t i = c->n; i-- > 0;) {
-		struct run *r = c->run[i];
-		int rc;
+	for (size_t i = c->n; i-- > 0 && rc == 0;) {
+		struct job *j = c->job[i];
 
 		if (why != NULL)
-			run_cancel(r, why);
-		run_tend(r);
-		proc_step(&r->proc);
-		if (!proc_done(&r->proc))
+			job_cancel(j, why);
+		if (!job_step(j))
 			continue;
-		c->run[i] = c->run[--c->n];
-		rc = run_finish(r, e);
-		if (rc != 0) {
-			cJSON_Delete(run_free(r));
-			free(r);
-			return rc;
-		}
-		rc = emit(c, r, e);
-		if (rc != 0)
-			return rc;
+		c->job[i] = c->job[--c->n];
+		rc = job_finish(j, e);
+		if (rc == 0)
+			rc = emit(c, j, e);
+		else
+			discard(j);
 	}
-	return 0;
+	return rc;
 }
 
 static void
@@ -130,20 +119,12 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 	nfds_t n = 2;
 
 	if (c->n == 0)
-		run_idle(&c->setup);
+		run_idle(&c->setup.run);
 	p[0] = (struct pollfd){.fd = room ? STDIN_FILENO : -1, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = c->reader_gone ? -1 : STDOUT_FILENO};
-	for (size_t i = 0; i < c->n; i++) {
-		const struct run *r = c->run[i];
-
-		n += (nfds_t)proc_poll(&c->run[i]->proc, p + n, &timeout);
-		if (r->hold.fd >= 0) {
-			int64_t ms = (r->renew_ns - clock_boot_ns()) / 1000000;
-
-			if (timeout < 0 || ms < timeout)
-				timeout = ms < 0 ? 0 : (int)ms + 1;
-		}
-	}
+	n += (nfds_t)answer_poll(&c->setup.answer, p + n, &timeout);
+	for (size_t i = 0; i < c->n; i++)
+		n += (nfds_t)job_poll(c->job[i], p + n, &timeout);
 	stop_poll(p, n, timeout);
 	if (p[1].revents & (POLLERR | POLLNVAL))
 		c->reader_gone = true;
@@ -152,7 +133,7 @@ wait_for_event(struct cycle *c, struct pollfd *p)
 static int
 loop(struct cycle *c, struct err *e)
 {
-	struct pollfd *p = mem_zero(2 + PROC_POLLFDS * c->jobs, sizeof(*p));
+	struct pollfd *p = mem_zero(2 + ANSWER_POLLFDS + JOB_POLLFDS * c->jobs, sizeof(*p));
 	int rc = 0;
 
 	while (rc == 0) {
@@ -176,7 +157,7 @@ find_world(struct cycle *c)
 	struct err e = {0};
 
 	if (world_open(&c->world, opt_world, &e) == 0)
-		c->setup.w = &c->world;
+		c->setup.run.w = &c->world;
 	else if (opt_world != NULL || getenv("VIV_ROOT") != NULL)
 		err_die(&e);
 }
@@ -189,7 +170,7 @@ main(int argc, char **argv)
 	    {"max-output", required_argument, NULL, 'o'}, {"verbose", no_argument, NULL, 'v'},
 	    {NULL, 0, NULL, 0}};
 	struct cycle c = {
-	    .in = {.fd = STDIN_FILENO}, .jobs = 1, .setup = {.timeout_s = TASK_TIMEOUT_S}};
+	    .in = {.fd = STDIN_FILENO}, .jobs = 1, .setup.run.timeout_s = TASK_TIMEOUT_S};
 	struct err e = {0};
 	long long v, max_output = -1;
 	int opt, rc;
@@ -199,8 +180,9 @@ main(int argc, char **argv)
 		if (opt == 'j' && (!num_int(optarg, 1, JOBS_MAX, &v) || (c.jobs = (size_t)v) == 0))
 			opt_usage("-j wants a number from 1 to %d, not '%s'", JOBS_MAX, optarg);
 		if (opt == 'D')
-			c.setup.workdir = optarg;
-		if (opt == 't' && !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, &c.setup.timeout_s))
+			c.setup.run.workdir = optarg;
+		if (opt == 't' &&
+		    !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, &c.setup.run.timeout_s))
 			opt_usage(
 			    "-t wants seconds from 1 to %d, not '%s'", TASK_TIMEOUT_MAX_S, optarg);
 		if (opt == 'o' && !num_size(optarg, 0, 1 << 30, &max_output))
@@ -209,24 +191,26 @@ main(int argc, char **argv)
 	if (optind < argc)
 		opt_usage("unexpected argument '%s'", argv[optind]);
 	find_world(&c);
-	if (policy_load(&c.setup.policy, c.setup.w, &e) != 0 || proc_reaper_start(&e) != 0)
+	if (policy_load(&c.setup.run.policy, c.setup.run.w, &e) != 0 ||
+	    answer_open(&c.setup.answer, c.setup.run.w, c.jobs, &e) != 0 ||
+	    proc_reaper_start(&e) != 0)
 		err_die(&e);
-	c.setup.max_output = (size_t)(max_output >= 0 ? max_output :
-							policy_max_output(c.setup.policy));
-	c.run = mem_zero(c.jobs, sizeof(struct run *));
+	if (max_output < 0)
+		max_output = policy_max_output(c.setup.run.policy);
+	c.setup.run.max_output = (size_t)max_output;
+	c.job = mem_zero(c.jobs, sizeof(struct job *));
 	stop_catch();
 	rc = loop(&c, &e);
 	if (rc < 0)
 		err_warn("%s", e.msg);
-	while (c.n > 0) {
-		cJSON_Delete(run_free(c.run[--c.n]));
-		free(c.run[c.n]);
-	}
-	run_idle(&c.setup);
-	free(c.run);
+	while (c.n > 0)
+		discard(c.job[--c.n]);
+	run_idle(&c.setup.run);
+	answer_close(&c.setup.answer);
+	free(c.job);
 	jsonl_free(&c.in);
-	policy_free(c.setup.policy);
-	if (c.setup.w != NULL)
+	policy_free(c.setup.run.policy);
+	if (c.setup.run.w != NULL)
 		world_close(&c.world);
 	return opt_end(rc < 0 ? -rc : c.in.bad > 0 ? VIV_NO : 0);
 }

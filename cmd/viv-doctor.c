@@ -84,6 +84,7 @@ main(int argc, char **argv)
 	h.w = &w;
 	heal_dirs(&h);
 	heal_settings(&h);
+	heal_money(&h);
 	heal_temp(&h);
 	heal_log(&h);
 	heal_board(&h);

@@ -3,11 +3,14 @@
  *
  * As the last stage of a pipeline it sees each line once its fate is recorded: a line
  * that reached a recorded end has no claim any more, all others are given back. As a
- * verb it takes ids, or all claims of a resident, from the slots themselves.
+ * verb it takes ids, or all claims of a resident, from the slots themselves; what a live
+ * viv-cycle executes right now (the flock on the slot says so) only by force, because the
+ * next resident would run it a second time beside the first.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commit.h"
 #include "json.h"
@@ -16,13 +19,13 @@
 #include "stage.h"
 #include "task.h"
 
-#define USAGE "viv-release [-ahn] [-r RESIDENT] [-M REASON] [-C WORLD] [ID ...]"
+#define USAGE "viv-release [-afhn] [-r RESIDENT] [-M REASON] [-C WORLD] [ID ...]"
 
 struct releaser {
 	struct world w;
 	struct log log;
 	const char *resident, *reason;
-	bool dry;
+	bool dry, force;
 	int refused, released;
 };
 
@@ -75,11 +78,16 @@ static int
 release_slot(struct releaser *r, const char *id, const struct slot *s, struct err *e)
 {
 	cJSON *line, *claim;
-	int rc;
+	int guard, rc;
 
 	if (r->resident == NULL || strcmp(s->resident, r->resident) != 0) {
 		err_warn("'%s' is claimed by '%s', not by '%s'", id, s->resident,
 		    r->resident != NULL ? r->resident : "you: name the resident with -r");
+		r->refused++;
+		return 0;
+	}
+	if (!slot_idle(&r->w, id, s->number, &guard) && !r->force) {
+		err_warn("'%s' is being executed: -f gives it back all the same", id);
 		r->refused++;
 		return 0;
 	}
@@ -97,6 +105,8 @@ release_slot(struct releaser *r, const char *id, const struct slot *s, struct er
 		r->refused++;
 		rc = 0;
 	}
+	if (guard >= 0)
+		close(guard);
 	cJSON_Delete(line);
 	return rc;
 }
@@ -162,7 +172,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"all", no_argument, NULL, 'a'}, {"resident", required_argument, NULL, 'r'},
+		{"all", no_argument, NULL, 'a'}, {"force", no_argument, NULL, 'f'},
+		{"resident", required_argument, NULL, 'r'},
 		{"reason", required_argument, NULL, 'M'}, {"dry-run", no_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0}};
 	struct releaser r = {.resident = getenv("VIV_RESIDENT"), .reason = "released"};
@@ -171,9 +182,10 @@ main(int argc, char **argv)
 	int c, rc = 0, code = -1;
 
 	opt_init(argc, argv, USAGE);
-	while ((c = opt_next(argc, argv, "ar:M:n", longs)) != -1) {
+	while ((c = opt_next(argc, argv, "afr:M:n", longs)) != -1) {
 		if (c == 'a')
 			all = true;
+		r.force |= c == 'f';
 		if (c == 'r')
 			r.resident = optarg;
 		if (c == 'M')

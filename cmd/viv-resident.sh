@@ -31,7 +31,14 @@ while [ $# -gt 0 ]; do
 done
 case $jobs in '' | *[!0-9]* | 0*) die "-j wants a number from 1 on, not '$jobs'" ;; esac
 window=$((2 * jobs))
-[ -n "$set_mode" ] || command -v viv-llm >/dev/null 2>&1 || set_mode=local
+llm=${VIV_LLM:-viv-llm}
+if [ "$set_mode" = any ]; then
+	set_mode=''
+elif [ "${set_mode:-llm}" = llm ] && ! command -v "$llm" >/dev/null 2>&1; then
+	[ "$set_mode$llm" = viv-llm ] || echo "viv-resident: cannot find '$llm'" >&2
+	[ -z "$set_mode" ] || exit 78
+	set_mode=local
+fi
 
 VIV_RESIDENT=$name
 export VIV_RESIDENT
@@ -60,7 +67,7 @@ stage 1 viv-claim $ends -w "$window" -r "$name" ${set_identity:+-i "$set_identit
 	${set_count:+-c "$set_count"} ${set_lease:+-l "$set_lease"} ${set_mode:+-m "$set_mode"} \
 	${set_tag:+-T "$set_tag"} |
 	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-cycle -j "$jobs" | stage 5 viv-log |
-	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null &
+	stage 6 viv-review | stage 7 viv-log | stage 8 viv-share | stage 9 viv-release >/dev/null &
 until wait; do :; done
 
 for f in "$state"/failed.*; do

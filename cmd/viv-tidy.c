@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ledger.h"
 #include "num.h"
 #include "opt.h"
 #include "rotate.h"
@@ -48,18 +49,34 @@ say_path(const char *path, void *arg)
 
 /* --- the log --- */
 
+/* Under its lock, so that no reservation is between the two files. */
+static int
+rotate_ledger(const struct tidy *t, struct err *e)
+{
+	struct ledger l;
+	int rc;
+
+	ledger_open(&l, &t->w);
+	rc = ledger_begin(&l, e);
+	if (rc == 0)
+		rc = ledger_rotate(&l, e);
+	ledger_close(&l);
+	return rc;
+}
+
 static int
 rotate(struct tidy *t, struct err *e)
 {
 	char *own = mem_fmt("%s/%s", WORLD_AUDIT, t->log.own);
-	const char *const path[] = {own, WORLD_SAFETY_LOG};
+	const char *const path[] = {own, WORLD_SAFETY_LOG, LEDGER_FILE};
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]) && rc == 0; i++) {
 		if (!rotate_due(t->w.fd, path[i], t->rotate_size, t->rotate_age_s))
 			continue;
 		if (!t->trim.dry)
-			rc = i == 0 ? log_rotate(&t->log, e) : rotate_plain(t->w.fd, path[i], e);
+			rc = i == 0 ? log_rotate(&t->log, e) : i == 1 ?
+			    rotate_plain(t->w.fd, path[i], e) : rotate_ledger(t, e);
 		if (rc == 0 && !t->quiet)
 			printf("rotated %s\n", path[i]);
 	}

@@ -36,15 +36,20 @@ enum { DEADLINE_S = 3600, REAP_S = 60 };
 static struct ledger book;
 static bool book_open;
 
-static int
-open_book(const struct world *w, struct err *e)
+static void
+open_book(const struct world *w)
 {
-	int rc = 0;
-
 	if (!book_open)
-		rc = ledger_open(&book, w, e);
-	book_open = rc == 0;
-	return rc;
+		ledger_open(&book, w);
+	book_open = true;
+}
+
+/* Open the book and take its lock. */
+static int
+begin(const struct world *w, struct err *e)
+{
+	open_book(w);
+	return ledger_begin(&book, e);
 }
 
 static void
@@ -279,9 +284,7 @@ budget_reserve(const struct world *w, const struct budget_ask *ask, char id_out[
 	int rc = budget_limits(w, &c.lim, e);
 
 	if (rc == 0)
-		rc = open_book(w, e);
-	if (rc == 0)
-		rc = ledger_begin(&book, e);
+		rc = begin(w, e);
 	if (rc == 0) {
 		today(c.day);
 		rc = reap(e);
@@ -308,11 +311,9 @@ budget_reserve(const struct world *w, const struct budget_ask *ask, char id_out[
 static int
 finish(const struct world *w, const char *id, cJSON *ev, struct err *e)
 {
-	int rc = open_book(w, e);
+	int rc = begin(w, e);
 
 	json_set_str(ev, "call", id);
-	if (rc == 0)
-		rc = ledger_begin(&book, e);
 	if (rc == 0) {
 		const struct ledger_call *c = ledger_find(&book, id);
 
@@ -382,20 +383,40 @@ int
 budget_pause(const struct world *w, const char *provider, double seconds, struct err *e)
 {
 	cJSON *ev = ledger_event("PROVIDER_PAUSE", NULL);
-	int rc = open_book(w, e);
+	int rc = begin(w, e);
 
 	json_set_str(ev, "provider", provider);
 	json_set_num(ev, "seconds", seconds > 0 ? seconds : 0);
 	json_set_str(ev, "boot_id", w->boot_id);
 	json_set_num(ev, "boot_ns", (double)clock_boot_ns());
-	if (rc == 0)
-		rc = ledger_begin(&book, e);
 	if (rc == 0) {
 		rc = ledger_append(&book, ev, false, e);
 		ledger_end(&book);
 	}
 	cJSON_Delete(ev);
 	return rc;
+}
+
+int
+budget_book(const struct world *w, bool settle, const struct ledger **out, struct err *e)
+{
+	int rc;
+
+	open_book(w);
+	if (!settle) {
+		rc = ledger_read(&book, e);
+	} else if ((rc = ledger_begin(&book, e)) == 0) {
+		rc = reap(e);
+		ledger_end(&book);
+	}
+	*out = &book;
+	return rc;
+}
+
+double
+budget_rate_left(const struct world *w, const struct budget_limits *lim)
+{
+	return lim->hard[BUDGET_RATE] < 0 ? -1 : rate_now(w, (double)lim->hard[BUDGET_RATE]);
 }
 
 /* --- soft limits --- */
@@ -425,8 +446,7 @@ budget_soft(const struct world *w, const char *resident, char *why, size_t size,
 	char day[LEDGER_DAY], *name;
 	int rc = budget_limits(w, &lim, e), hit;
 
-	if (rc == 0)
-		rc = open_book(w, e);
+	open_book(w);
 	if (rc == 0)
 		rc = ledger_read(&book, e);
 	if (rc != 0)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "ledger.h"
 #include "world.h"
 
 #define BUDGET_FILE "meta/security/budget.json"
@@ -87,5 +88,15 @@ int budget_pause(const struct world *w, const char *provider, double seconds, st
 /* Should claims of llm tasks by this resident (its identity's name when it has one; NULL:
  * any) stop for now? 1 with the reason, 0, or an error. */
 int budget_soft(const struct world *w, const char *resident, char *why, size_t size, struct err *e);
+
+/* The book as it is now, calls of dead processes forfeited (settle: else only read); it
+ * stays this module's. And how many calls the bucket has left. */
+int budget_book(const struct world *w, bool settle, const struct ledger **out, struct err *e);
+double budget_rate_left(const struct world *w, const struct budget_limits *lim);
+
+/* Set a limit in budget.json (soft: the soft one): "none", "default", or an amount. dry:
+ * only check. -VIV_USAGE when it is none of them. */
+int budget_set(const struct world *w, enum budget_scope s, bool soft, const char *value, bool dry,
+    struct err *e);
 
 #endif

@@ -6,9 +6,14 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "buf.h"
 #include "conf.h"
+#include "file.h"
 #include "json.h"
+#include "lock.h"
+#include "num.h"
 #include "price.h"
 
 enum { RATE_MAX = 1000000 };
@@ -94,5 +99,74 @@ budget_limits(const struct world *w, struct budget_limits *out, struct err *e)
 			rc = one_limit(soft, s, &out->soft[s], "soft ", e);
 	}
 	cJSON_Delete(conf);
+	return rc;
+}
+
+/* --- setting them --- */
+
+static int
+set_value(cJSON *obj, enum budget_scope s, const char *value, struct err *e)
+{
+	double v;
+
+	if (strcmp(value, "default") == 0) {
+		json_del(obj, scopes[s].name);
+		return 0;
+	}
+	if (strcmp(value, "none") == 0) {
+		json_set(obj, scopes[s].name, cJSON_CreateNull());
+		return 0;
+	}
+	if (!num_real(value, 0, 1e9, &v) || amount(s, v) < 0)
+		return err_set(e, VIV_USAGE, "'%s' is no %s", value, s == BUDGET_RATE ?
+		    "number of calls a minute" : "amount in US dollars, 'none' or 'default'");
+	json_set_num(obj, scopes[s].name, v);
+	return 0;
+}
+
+static int
+store(const struct world *w, const cJSON *conf, struct err *e)
+{
+	char *text = cJSON_Print(conf);
+	struct buf b = {0};
+	int rc;
+
+	buf_str(&b, text != NULL ? text : "{}");
+	buf_char(&b, '\n');
+	cJSON_free(text);
+	rc = file_replace(w->fd, BUDGET_FILE, b.p, b.len, 0600, e);
+	buf_free(&b);
+	return rc;
+}
+
+int
+budget_set(const struct world *w, enum budget_scope s, bool soft, const char *value, bool dry,
+    struct err *e)
+{
+	struct budget_limits check;
+	struct lock lock = {.fd = -1};
+	cJSON *conf = NULL, *part;
+	int rc = budget_limits(w, &check, e);	/* a damaged file is never replaced */
+
+	if (rc == 0)
+		rc = lock_open(&lock, w->fd, WORLD_SECURITY "/.budget.lock", e);
+	if (rc == 0)
+		rc = lock_take(&lock, LOCK_WAIT_MS, e);
+	if (rc == 0 && (rc = conf_read(w->fd, BUDGET_FILE, &conf, e)) == -VIV_NO) {
+		conf = json_new();
+		rc = 0;
+	}
+	if (rc == 0) {
+		part = soft ? json_obj(conf, "soft") : conf;
+		if (part == NULL) {
+			part = json_new();
+			json_set(conf, "soft", part);
+		}
+		rc = set_value(part, s, value, e);
+	}
+	if (rc == 0 && !dry)
+		rc = store(w, conf, e);
+	cJSON_Delete(conf);
+	lock_close(&lock);
 	return rc;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "budget.h"
 #include "clock.h"
 #include "commit.h"
 #include "json.h"
@@ -312,6 +313,28 @@ rests(struct chooser *c, size_t i, double now)
 	return true;
 }
 
+/* Is there money for llm tasks? Asked once a second; while there is not, or nobody can
+ * tell, they are left alone. */
+static bool
+affordable(struct chooser *c)
+{
+	const struct slot_owner *o = &c->want.owner;
+	int64_t now = clock_boot_ns();
+	char why[512];
+	struct err e;
+	int rc;
+
+	if (c->money_ns != 0 && now < c->money_ns + HELD_NS)
+		return !c->broke;
+	c->money_ns = now;
+	rc = budget_soft(
+	    c->w, o->identity != NULL ? o->identity : o->resident, why, sizeof(why), &e);
+	if (rc != 0 && !c->broke)
+		err_warn("no llm tasks for now: %s", rc < 0 ? e.msg : why);
+	c->broke = rc != 0;
+	return !c->broke;
+}
+
 static void
 park_until(struct chooser *c, size_t i)
 {
@@ -375,6 +398,10 @@ choose_next(struct chooser *c, cJSON **line_out, struct slot_hold *hold_out, str
 		}
 		if (g != CLAIM_READY && !fail)
 			continue;
+		if (!fail && !c->board.v[i].local && !affordable(c)) {
+			park_queue(c, &c->held, i);
+			continue;
+		}
 		rc = claim_take(
 		    c->w, &c->board, &c->log, &c->fold, i, &c->want, now, line_out, hold_out, e);
 		if (rc == -VIV_CONFIG && e->code == VIV_CONFIG) {

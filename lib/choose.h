@@ -28,6 +28,8 @@ struct chooser {
 	struct queue held;		/* held by somebody: asked again every second */
 	struct queue timed;		/* not before some time */
 	bool raced;			/* one of held was only lost to a faster process */
+	bool broke;			/* no money for llm tasks, as of money_ns */
+	int64_t money_ns;
 	double next_due;		/* earliest of timed, wall time; 0 none */
 	int64_t held_ns;		/* CLOCK_BOOTTIME when held is asked again */
 };

@@ -37,7 +37,6 @@
 #include "rand.h"
 #include "serial.h"
 
-enum { LLM_TIMEOUT_S = 600 };
 
 /* --- may it be taken? --- */
 
@@ -131,12 +130,6 @@ struct win {
 	const char *took_over;		/* NULL, "dead", "expired" */
 };
 
-static double
-timeout_of(const cJSON *task)
-{
-	return json_num(task, "timeout", task_is_local(task) ? TASK_TIMEOUT_S : LLM_TIMEOUT_S);
-}
-
 /* Step 3, on top of the claim s. */
 static int
 take_over(const struct world *w, const char *id, const struct slot *s, const struct slot_owner *o,
@@ -229,7 +222,7 @@ static void
 add_previous(cJSON *line, const struct fold *f, const struct log *l, const struct fold_task *t)
 {
 	static const char *const member[] = {"status", "reason", "attempt", "errors",
-	    "review_verdict", "review_issues", "review_suggestions"};
+	    "error_code", "max_tokens", "review_verdict", "review_issues", "review_suggestions"};
 	cJSON *ev, *prev;
 
 	if (t == NULL || t->status != TASK_REQUEUE || (ev = fold_event(f, l, t)) == NULL)
@@ -304,7 +297,7 @@ claim_take(const struct world *w, const struct board *b, struct log *l, struct f
 	struct win win;
 	int rc;
 
-	o.timeout_s = timeout_of(task);
+	o.timeout_s = task_timeout(task);
 	rc = win_slot(w, l, f, id, &o, &win, e);
 	if (rc != CLAIM_TAKEN) {
 		cJSON_Delete(task);

@@ -161,11 +161,20 @@ static void
 check_answer(struct critic *c, const cJSON *res)
 {
 	const char *text = json_str(res, "text"), *finish = json_str(res, "finish_reason");
+	const char *want = json_str(res, "text_sha256");
+	char hash[FILE_SHA256];
 
 	if (text == NULL || text[strspn(text, " \t\r\n")] == '\0')
 		issue(c, "the answer is empty");
 	if (finish != NULL && strcmp(finish, "length") == 0)
 		issue(c, "the answer was cut off");
+	if (finish != NULL && strcmp(finish, "content_filter") == 0)
+		issue(c, "the answer was held back by a filter");
+	if (text == NULL || want == NULL || json_bool(res, "truncated", false))
+		return;
+	file_sha256(text, strlen(text), hash);
+	if (strcmp(hash, want) != 0)
+		issue(c, "the answer does not have the hash that was taken of it");
 }
 
 /* The file has the hash that the line names; does it say what the line says? */
@@ -233,6 +242,14 @@ conclude(struct critic *c)
 		    "clean up the placeholders" : "fix the issues and try again"));
 }
 
+static const char *
+error_text(const cJSON *error)
+{
+	const char *message = json_str(error, "message");
+
+	return cJSON_IsString(error) ? error->valuestring : message != NULL ? message : "set";
+}
+
 void
 critic_review(const struct world *w, const cJSON *line, struct critic *out)
 {
@@ -246,7 +263,7 @@ critic_review(const struct world *w, const cJSON *line, struct critic *out)
 	if (res == NULL)
 		issue(out, "there is no result");
 	if (error != NULL && !cJSON_IsNull(error))
-		issue(out, "error: %.200s", cJSON_IsString(error) ? error->valuestring : "set");
+		issue(out, "error: %.200s", error_text(error));
 	if (!json_bool(res, "success", true))
 		issue(out, "it says that it did not succeed");
 	if (res != NULL && task_is_local(line))

@@ -220,6 +220,30 @@ detail_print(const struct standing *s, const char *id, struct buf *out, struct e
 
 /* --- its output --- */
 
+/* What a command wrote, or a model answered; what went wrong with the answer, apart. */
+static void
+print_result(const cJSON *res, struct buf *out, struct buf *err_out)
+{
+	const char *text = json_str(res, "text"), *both[] = {json_str(res, "stdout"),
+	    json_str(res, "stderr")};
+	const char *message = json_str(json_obj(res, "error"), "message");
+
+	if (text != NULL) {
+		buf_str(out, text);
+		if (out->len > 0 && out->p[out->len - 1] != '\n')
+			buf_char(out, '\n');
+		if (json_bool(res, "truncated", false))
+			buf_fmt(err_out, "(cut: the answer had %.0f bytes)\n",
+			    json_num(res, "text_bytes", 0));
+	} else if (both[0] != NULL) {
+		buf_str(out, both[0]);
+	}
+	if (both[1] != NULL)
+		buf_str(err_out, both[1]);
+	if (message != NULL)
+		buf_fmt(err_out, "(no answer: %s)\n", message);
+}
+
 int
 detail_result(const struct standing *s, const char *id, struct buf *out, struct buf *err_out,
     struct err *e)
@@ -238,12 +262,8 @@ detail_result(const struct standing *s, const char *id, struct buf *out, struct 
 	res = json_obj(file, "result");
 	if (rc == 0 && res == NULL)
 		rc = err_set(e, VIV_CONFIG, "'%s': no 'result' in it", name);
-	if (rc == 0 && json_str(res, "text") != NULL)
-		buf_str(out, json_str(res, "text"));
-	else if (rc == 0 && json_str(res, "stdout") != NULL)
-		buf_str(out, json_str(res, "stdout"));
-	if (rc == 0 && json_str(res, "stderr") != NULL)
-		buf_str(err_out, json_str(res, "stderr"));
+	if (rc == 0)
+		print_result(res, out, err_out);
 	cJSON_Delete(file);
 	buf_free(&text);
 	free(name);

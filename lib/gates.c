@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "clock.h"
 #include "halt.h"
 #include "json.h"
@@ -223,6 +224,19 @@ ask_command(struct gates *g, const struct policy *p)
 }
 
 static void
+ask_budget(struct gates *g)
+{
+	struct err e = {0};
+	char why[512];
+	int rc = budget_soft(g->s->w, NULL, why, sizeof(why), &e);
+
+	if (rc != 0)
+		gate(g, false, "budget", "%s", rc < 0 ? e.msg : why);
+	else
+		gate(g, true, "budget", "within the limits (%s)", BUDGET_FILE);
+}
+
+static void
 ask_execution(struct gates *g)
 {
 	struct policy *p = NULL;
@@ -232,6 +246,7 @@ ask_execution(struct gates *g)
 		gate(g, task_prompt(g->tree) != NULL, "prompt", "%s (%s)",
 		    task_prompt(g->tree) != NULL ? "for a model" : "neither a command nor a prompt",
 		    WORLD_QUEUE);
+		ask_budget(g);
 		return;
 	}
 	if (policy_load(&p, g->s->w, &e) != 0) {

@@ -15,11 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "file.h"
 #include "halt.h"
 #include "json.h"
 #include "layout.h"
 #include "policy.h"
+#include "price.h"
 #include "sweep.h"
 
 enum { TEMP_AGE_S = 60 };
@@ -149,6 +151,26 @@ heal_settings(struct heal *h)
 		    e.msg);
 	else
 		policy_free(p);
+}
+
+void
+heal_money(struct heal *h)
+{
+	const struct ledger *book;
+	struct budget_limits lim;
+	struct price_list *prices;
+	struct err e;
+
+	if (budget_limits(h->w, &lim, &e) != 0)
+		heal_say(
+		    h, HEAL_ERROR, "damaged limits, so no model is called", BUDGET_FILE, e.msg);
+	if (price_load(h->w, &prices, &e) != 0)
+		heal_say(
+		    h, HEAL_ERROR, "damaged prices, so no model is called", PRICE_WORLD, e.msg);
+	else
+		price_free(prices);
+	if (budget_book(h->w, false, &book, &e) != 0)
+		heal_say(h, HEAL_ERROR, "damaged book, so no model is called", LEDGER_FILE, e.msg);
 }
 
 /* --- litter --- */

@@ -31,6 +31,7 @@ struct heal {
  * finds and, with repair, puts it right and reports that. */
 void heal_dirs(struct heal *h);
 void heal_settings(struct heal *h);
+void heal_money(struct heal *h);
 void heal_temp(struct heal *h);
 void heal_log(struct heal *h);		/* opens log and fold */
 void heal_board(struct heal *h);	/* opens the board */

@@ -27,7 +27,7 @@ void
 keep_add(struct keep *k, const struct slot_hold *hold, const cJSON *line)
 {
 	int64_t now = clock_boot_ns();
-	double timeout = json_num(line, "timeout", TASK_TIMEOUT_S);
+	double timeout = task_timeout(line);
 
 	k->v = mem_grow(k->v, k->n + 1, sizeof(*k->v));
 	k->v[k->n++] = (struct kept){*hold, cJSON_Duplicate(json_obj(line, "claim"), true),

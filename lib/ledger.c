@@ -36,12 +36,11 @@
 
 enum { PIECE = 1 << 20, LINE_MAX_BYTES = 1 << 20 };
 
-int
-ledger_open(struct ledger *l, const struct world *w, struct err *e)
+void
+ledger_open(struct ledger *l, const struct world *w)
 {
-	*l = (struct ledger){.w = w, .fd = -1};
+	*l = (struct ledger){.w = w, .fd = -1, .lock = {.fd = -1}};
 	ledger_cache_load(l);
-	return lock_open(&l->lock, w->fd, LOCK_FILE, e);
 }
 
 static void
@@ -61,6 +60,7 @@ forget_all(struct ledger *l)
 	sums_free(&l->day);
 	sums_free(&l->resident);
 	sums_free(&l->task);
+	sums_free(&l->model);
 	l->call = NULL;
 	l->pause = NULL;
 	l->ncall = l->npause = 0;
@@ -259,8 +259,12 @@ int
 ledger_begin(struct ledger *l, struct err *e)
 {
 	struct stat st;
-	int rc = lock_take(&l->lock, LOCK_WAIT_MS, e);
+	int rc = 0;
 
+	if (l->lock.fd < 0)
+		rc = lock_open(&l->lock, l->w->fd, LOCK_FILE, e);
+	if (rc == 0)
+		rc = lock_take(&l->lock, LOCK_WAIT_MS, e);
 	if (rc != 0)
 		return rc;
 	l->locked = true;

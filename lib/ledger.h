@@ -59,7 +59,7 @@ struct ledger {
 	off_t offset;			/* this byte, */
 	off_t cached;			/* as the cache has it */
 	struct sum total;
-	struct sums day, resident, task; /* resident: "2026-01-31 name" */
+	struct sums day, resident, task, model; /* resident: "2026-01-31 name" */
 	struct ledger_call **call;
 	size_t ncall;
 	double rate_left;		/* tokens in the bucket after the last call, */
@@ -68,7 +68,7 @@ struct ledger {
 	size_t npause;
 };
 
-int ledger_open(struct ledger *l, const struct world *w, struct err *e);
+void ledger_open(struct ledger *l, const struct world *w);
 void ledger_close(struct ledger *l);
 
 /* Read what is new. 0, -VIV_CONFIG naming a damaged line, -VIV_IO. */

@@ -20,6 +20,8 @@
 
 #define MICRO 1e6
 
+enum { PLACES = 5 };
+
 struct seen {
 	struct scan event, call, day, task, resident, identity, model, provider, host, boot_id,
 	    reserved, cost, usd, input, output, until, pid, pid_start, pid_ns, boot_ns, rate_left,
@@ -71,9 +73,9 @@ moment(const struct seen *s)
 	return m;
 }
 
-/* The four sums that a call counts in; each may be the same name twice over the days. */
+/* The sums that a call counts in. */
 static size_t
-places(struct ledger *l, const struct ledger_call *c, struct sum *out[4])
+places(struct ledger *l, const struct ledger_call *c, struct sum *out[PLACES])
 {
 	size_t n = 0;
 
@@ -87,6 +89,8 @@ places(struct ledger *l, const struct ledger_call *c, struct sum *out[4])
 	}
 	if (c->task != NULL)
 		out[n++] = sums_get(&l->task, c->task);
+	if (c->model != NULL)
+		out[n++] = sums_get(&l->model, c->model);
 	return n;
 }
 
@@ -94,7 +98,7 @@ static void
 reserve(struct ledger *l, const struct seen *s)
 {
 	struct ledger_call *c = mem_zero(1, sizeof(*c));
-	struct sum *sum[4];
+	struct sum *sum[PLACES];
 
 	scan_copy(s->call, c->id, sizeof(c->id));
 	scan_copy(s->day, c->day, sizeof(c->day));
@@ -147,7 +151,7 @@ static void
 settle(struct ledger *l, struct ledger_call *c, const struct seen *s)
 {
 	bool forfeit = scan_eq(s->event, "API_CALL_FORFEITED");
-	struct sum *sum[4];
+	struct sum *sum[PLACES];
 
 	for (size_t i = 0, n = places(l, c, sum); i < n; i++) {
 		*(c->forfeited ? &sum[i]->spent : &sum[i]->reserved) -= c->amount;

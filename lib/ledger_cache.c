@@ -22,7 +22,7 @@
 #define CACHE WORLD_CACHE "/ledger"
 
 enum { WORTH = 128 * 1024, CACHE_MAX = 256 << 20, TAIL = 256, KEPT_DAYS = 7 };
-enum { TOTAL, DAY, RESIDENT, TASK };
+enum { TOTAL, DAY, RESIDENT, TASK, MODEL };
 
 /* The hash of the bytes before the place. */
 static bool
@@ -58,11 +58,12 @@ put_sum(struct buf *b, int kind, const struct sum *s)
 static size_t
 put_sums(struct buf *b, const struct ledger *l)
 {
-	const struct sums *all[] = {[DAY] = &l->day, [RESIDENT] = &l->resident, [TASK] = &l->task};
+	const struct sums *all[] = {[DAY] = &l->day, [RESIDENT] = &l->resident, [TASK] = &l->task,
+	    [MODEL] = &l->model};
 	size_t lines = 1;
 
 	put_sum(b, TOTAL, &l->total);
-	for (int kind = DAY; kind <= TASK; kind++)
+	for (int kind = DAY; kind <= MODEL; kind++)
 		for (size_t i = 0; i < all[kind]->n; i++, lines++)
 			put_sum(b, kind, all[kind]->v[i]);
 	return lines;
@@ -182,14 +183,16 @@ item_whole(struct scan arr, size_t *at)
 static bool
 take_sum(struct ledger *l, struct scan arr)
 {
-	struct sums *all[] = {[DAY] = &l->day, [RESIDENT] = &l->resident, [TASK] = &l->task};
+	struct sums *all[] = {[DAY] = &l->day, [RESIDENT] = &l->resident, [TASK] = &l->task,
+	    [MODEL] = &l->model};
 	size_t at = 0;
 	int64_t kind = item_whole(arr, &at);
 	struct scan v;
 	struct sum *s;
 	char *name;
 
-	if (kind < TOTAL || kind > TASK || !scan_item(arr, &at, &v) || (name = scan_dup(v)) == NULL)
+	if (kind < TOTAL || kind > MODEL || !scan_item(arr, &at, &v) ||
+	    (name = scan_dup(v)) == NULL)
 		return false;
 	s = kind == TOTAL ? &l->total : sums_get(all[kind], name);
 	free(name);
@@ -208,7 +211,7 @@ take_call(struct ledger *l, struct scan v)
 {
 	struct ledger_call *c;
 	struct ledger one = {.w = l->w, .fd = -1};
-	struct sums *part[] = {&one.day, &one.resident, &one.task};
+	struct sums *part[] = {&one.day, &one.resident, &one.task, &one.model};
 	bool ok = ledger_apply(&one, v);
 
 	if (ok && one.ncall == 1) {
@@ -266,8 +269,8 @@ void
 ledger_cache_load(struct ledger *l)
 {
 	struct buf b = {0};
-	bool ok = file_read(l->w->fd, CACHE, CACHE_MAX, &b, NULL) == 0, done = false;
-	const char *p = b.p, *end = b.p + b.len, *nl;
+	bool ok = file_read(l->w->fd, CACHE, CACHE_MAX, &b, NULL) == 0 && b.len > 0, done = false;
+	const char *p = b.p, *end = ok ? b.p + b.len : NULL, *nl;
 
 	for (size_t line = 0; ok && !done && p < end; line++, p = nl + 1) {
 		nl = memchr(p, '\n', (size_t)(end - p));

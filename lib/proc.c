@@ -119,7 +119,7 @@ child_setup(struct start *s)
 	if (!child_in_time(s))
 		return false;
 	s->step = "reaper";
-	if (reaper_add(getpid(), s->fuse_ns) != 0)
+	if (reaper_add(getpid(), s->fuse_ns, s->spec->hold_fd) != 0)
 		return false;
 	s->step = "sandbox";
 	if (s->spec->box == NULL)

@@ -34,6 +34,7 @@ struct proc_spec {
 	size_t max_total; /* bytes of both streams after which it is killed, 0: 1 GiB */
 	bool echo; /* pass output on to our own stdout and stderr as well (viv-sandbox) */
 	bool keep_stdin;		/* it reads our standard input */
+	int hold_fd;	/* 0, or the slot file whose flock lasts until the group is dead */
 };
 
 struct proc_stream {

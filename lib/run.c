@@ -4,8 +4,7 @@
  * Order matters: policy first (no file is touched for a refused command), then the
  * claim is taken hold of and renewed, then the scratch directory and the sandbox are
  * made, then the command is started under a fuse that ends it with its lease even if
- * this process is stopped. What it produced goes to results/<id>.<generation>.json
- * whole, before anybody hears of it; the events carry that file's hash.
+ * this process is stopped.
  */
 #include "run.h"
 
@@ -19,62 +18,26 @@
 
 #include "clock.h"
 #include "file.h"
-#include "halt.h"
 #include "json.h"
-#include "num.h"
 #include "stage.h"
 #include "task.h"
 #include "utf8.h"
 
-enum {
-	GRACE_MS = 1000,
-	SUMMARY_CHARS = 200,
-	LLM_RETRY_S = 60,
-	READ_ROOTS = 64
-};
+enum { GRACE_MS = 1000, READ_ROOTS = 64 };
 
 /* --- what stands against it --- */
 
 /* 1: the line has been answered; 0: go on. */
 static int
-refuse(struct run *r, const char *status, const char *reason, const char *detail)
-{
-	char *text = detail != NULL ? mem_fmt("%s: %s", reason, detail) : mem_dup(reason);
-
-	stage_final(r->line, status, text);
-	free(text);
-	return 1;
-}
-
-static int
-no_model(struct run *r)
-{
-	char when[CLOCK_TEXT];
-	cJSON *ev = stage_requeue(r->line, "no model: viv-llm is not installed");
-
-	clock_utc(clock_wall() + LLM_RETRY_S, when);
-	json_set_str(ev, "not_before", when);
-	return 1;
-}
-
-static int
 check_task(struct run *r)
 {
-	const struct world *w = r->setup->w;
-	char reason[256];
+	const char *text = task_command(r->at.line);
 	struct err e = {0};
 
-	if (w != NULL && halt_on(w, reason, sizeof(reason))) {
-		stage_requeue(r->line, "halted");
-		return 1;
-	}
-	if (!task_is_local(r->line))
-		return task_prompt(r->line) != NULL ? no_model(r) :
-		    refuse(r, "failed", "neither a command nor a prompt", NULL);
-	if (task_command(r->line) == NULL)
-		return refuse(r, "failed", "local, but without a command", NULL);
-	if (policy_check(r->setup->policy, task_command(r->line), &r->argv, &e) != 0)
-		return refuse(r, "failed", "refused by policy", e.msg);
+	if (text == NULL)
+		return attempt_refuse(&r->at, "local, but without a command", NULL);
+	if (policy_check(r->setup->policy, text, &r->argv, &e) != 0)
+		return attempt_refuse(&r->at, "refused by policy", e.msg);
 	return 0;
 }
 
@@ -93,44 +56,23 @@ inside_world(const struct run *r, const char *dir)
 static int
 check_workdir(struct run *r)
 {
-	const char *dir = json_str(r->line, "workdir");
+	const char *dir = json_str(r->at.line, "workdir");
 	struct err e = {0};
 
 	if (dir == NULL && r->setup->workdir != NULL) {
 		/* -D is the word of whoever runs this, not the task's: anywhere but the world. */
 		r->workdir = realpath(r->setup->workdir, NULL);
 		return r->workdir != NULL && !inside_world(r, r->workdir) ? 0 :
-		    refuse(r, "failed", "cannot use the working directory", r->setup->workdir);
+		    attempt_refuse(&r->at, "cannot use the working directory", r->setup->workdir);
 	}
 	if (dir == NULL || *dir == '\0')
 		return 0;
 	if (policy_workdir(r->setup->policy, r->setup->w, dir, &r->workdir, &e) != 0)
-		return refuse(r, "failed", "refused by policy", e.msg);
+		return attempt_refuse(&r->at, "refused by policy", e.msg);
 	return 0;
 }
 
 /* --- claim, scratch, sandbox --- */
-
-static int
-take_hold(struct run *r)
-{
-	const cJSON *claim = json_obj(r->line, "claim");
-	const char *id = json_str(r->line, "id"), *token = json_str(claim, "token");
-	struct err e = {0};
-
-	if (r->setup->w == NULL || claim == NULL || id == NULL || token == NULL)
-		return 0;
-	if (slot_hold(&r->hold, r->setup->w, id, (int64_t)json_num(claim, "generation", 0), token,
-		true, &e) != 0 ||
-	    slot_renew(&r->hold, r->setup->w, &e) != 0) {
-		err_warn("%s", e.msg);
-		json_set_str(r->line, "status", "lost");
-		json_del(r->line, "events");
-		return 1;
-	}
-	r->renew_ns = clock_boot_ns() + r->hold.lease_ns / 3;
-	return 0;
-}
 
 /* Making and removing an inode for each run is what a file system is slowest at: an
  * empty directory is passed on by name. */
@@ -184,8 +126,8 @@ static int
 make_scratch(struct run *r, struct err *e)
 {
 	const struct world *w = r->setup->w;
-	const char *id = json_str(r->line, "id");
-	int64_t gen = (int64_t)json_num(json_obj(r->line, "claim"), "generation", 0);
+	const char *id = json_str(r->at.line, "id");
+	int64_t gen = (int64_t)json_num(json_obj(r->at.line, "claim"), "generation", 0);
 	const char *tmp = getenv("TMPDIR");
 
 	if (w == NULL || id == NULL || task_id_check(id, NULL) != 0) {
@@ -255,7 +197,7 @@ prepare(struct run *r, struct err *e)
 static double
 timeout_of(const struct run *r)
 {
-	double t = json_num(r->line, "timeout", r->setup->timeout_s);
+	double t = json_num(r->at.line, "timeout", r->setup->timeout_s);
 
 	return t < 1 ? 1 : t > TASK_TIMEOUT_MAX_S ? TASK_TIMEOUT_MAX_S : t;
 }
@@ -277,9 +219,11 @@ start(struct run *r, struct err *e)
 	int rc;
 
 	/* To the end of the lease, or of the longest wait that slot_judge grants an executor. */
-	if (r->hold.fd >= 0)
-		p.deadline_boot_ns = r->hold.until_ns != INT64_MAX && r->hold.until_ns > fuse ?
-		    r->hold.until_ns : fuse;
+	if (r->at.hold.fd >= 0) {
+		p.hold_fd = r->at.hold.fd;
+		p.deadline_boot_ns = r->at.hold.until_ns != INT64_MAX &&
+		    r->at.hold.until_ns > fuse ? r->at.hold.until_ns : fuse;
+	}
 	rc = proc_start(&r->proc, &p, e);
 	sandbox_env_free(env);
 	r->started = rc == 0;
@@ -291,40 +235,43 @@ run_start(struct run *r, struct run_setup *setup, cJSON *line, struct err *e)
 {
 	int rc;
 
-	*r = (struct run){.setup = setup, .line = line, .hold = {.fd = -1}};
-	if (!stage_open(line))
-		return 1;
-	if ((rc = check_task(r)) != 0 || (rc = check_workdir(r)) != 0 || (rc = take_hold(r)) != 0)
+	*r = (struct run){.setup = setup};
+	attempt_init(&r->at, setup->w, line);
+	if ((rc = check_task(r)) != 0 || (rc = check_workdir(r)) != 0 ||
+	    (rc = attempt_hold(&r->at)) != 0)
 		return rc;
 	if ((rc = make_scratch(r, e)) != 0)
 		return rc;
 	rc = prepare(r, e);
 	if (rc == -VIV_REFUSED)
-		return refuse(r, "failed", "not run without its sandbox", e->msg);
+		return attempt_refuse(&r->at, "not run without its sandbox", e->msg);
 	return rc != 0 ? rc : start(r, e);
 }
 
-void
-run_tend(struct run *r)
+int
+run_poll(struct run *r, struct pollfd *fds, int *timeout_ms)
 {
-	struct err e;
+	attempt_due(&r->at, timeout_ms);
+	return proc_poll(&r->proc, fds, timeout_ms);
+}
 
-	if (!r->started || r->hold.fd < 0 || r->lost || clock_boot_ns() < r->renew_ns)
-		return;
-	if (slot_renew(&r->hold, r->setup->w, &e) != 0) {
-		err_warn("%s", e.msg);
-		r->lost = true;
+bool
+run_step(struct run *r)
+{
+	bool lost = r->at.lost;
+
+	if (!attempt_tend(&r->at) && !lost)
 		proc_cancel(&r->proc, 0);
-	}
-	r->renew_ns = clock_boot_ns() + r->hold.lease_ns / 3;
+	proc_step(&r->proc);
+	return proc_done(&r->proc);
 }
 
 void
 run_cancel(struct run *r, const char *reason)
 {
-	if (!r->started || r->cancelled != NULL)
+	if (!r->started || r->at.cancelled != NULL)
 		return;
-	r->cancelled = reason;
+	r->at.cancelled = reason;
 	proc_cancel(&r->proc, GRACE_MS);
 }
 
@@ -369,7 +316,7 @@ result_of(const struct run *r)
 	    "exited", "signaled", "timed_out", "cancelled", "too_much_output", "not_started"};
 	const struct proc *p = &r->proc;
 	cJSON *res = json_new(), *argv = json_list();
-	bool ok = p->why == PROC_EXITED && task_exit_ok(r->line, p->exit_code);
+	bool ok = p->why == PROC_EXITED && task_exit_ok(r->at.line, p->exit_code);
 
 	json_set_str(res, "status", ok ? "completed" : "failed");
 	json_set(res, "exit_code", p->why == PROC_EXITED || p->why == PROC_NOT_STARTED ?
@@ -393,60 +340,15 @@ result_of(const struct run *r)
 	return res;
 }
 
-/* results/<id>.<generation>.json, its name and hash into the result. */
-static int
-store(struct run *r, cJSON *res, struct err *e)
-{
-	const cJSON *claim = json_obj(r->line, "claim");
-	const char *id = json_str(r->line, "id");
-	char hash[FILE_SHA256], *name, *text;
-	cJSON *file, *task;
-	int rc;
-
-	if (r->hold.fd < 0)
-		return 0;
-	file = json_new();
-	task = cJSON_Duplicate(r->line, true);
-	for (const char *const *m = (const char *const[]){"claim", "safety", "events", "committed",
-		 "status", "context", "previous", NULL};
-	     *m != NULL; m++)
-		json_del(task, *m);
-	json_set(file, "task", task);
-	json_set(file, "claim", cJSON_Duplicate(claim, true));
-	json_set(file, "result", cJSON_Duplicate(res, true));
-	/* The token proves ownership while the claim lives; a result is readable. */
-	json_del(json_obj(file, "claim"), "token");
-	text = json_text(file);
-	cJSON_Delete(file);
-	name = mem_fmt("%s/%s.%lld.json", WORLD_RESULTS, id, (long long)r->hold.number);
-	file_sha256(text, strlen(text), hash);
-	rc = file_create(r->setup->w->fd, name, text, strlen(text), 0600, e);
-	if (rc == -VIV_NO)	/* this very attempt was run before, by a stage that died */
-		rc = file_replace(r->setup->w->fd, name, text, strlen(text), 0600, e);
-	if (rc == 0) {
-		json_set_str(res, "file", name);
-		json_set_str(res, "sha256", hash);
-	}
-	free(name);
-	free(text);
-	return rc;
-}
-
 static void
 add_completed(struct run *r, const cJSON *res)
 {
-	cJSON *ev = stage_event(r->line, "completed");
-	const char *out = json_str(res, "stdout");
-	char now[CLOCK_TEXT], *summary;
-	size_t n = utf8_prefix(out, strlen(out), SUMMARY_CHARS);
+	cJSON *ev = stage_event(r->at.line, "completed");
+	char now[CLOCK_TEXT];
 
 	clock_utc(clock_wall(), now);
-	summary = mem_ndup(out, n);
-	for (char *p = summary; *p != '\0'; p++)
-		if (*p == '\n')
-			*p = ' ';
 	json_set_str(ev, "completed_at", now);
-	json_set_str(ev, "result_summary", summary);
+	attempt_summary(ev, json_str(res, "stdout"));
 	json_set(ev, "exit_code", cJSON_Duplicate(json_get(res, "exit_code"), true));
 	if (strcmp(json_str(res, "status"), "completed") != 0)
 		json_set_str(ev, "errors", json_str(res, "why"));
@@ -454,7 +356,6 @@ add_completed(struct run *r, const cJSON *res)
 	json_set_bool(ev, "safety_passed", true);
 	if (json_str(res, "sha256") != NULL)
 		json_set_str(ev, "result_sha256", json_str(res, "sha256"));
-	free(summary);
 }
 
 int
@@ -464,29 +365,28 @@ run_finish(struct run *r, struct err *e)
 	cJSON *res;
 	int rc;
 
-	if (r->lost || (p->why == PROC_NOT_STARTED && p->exit_code == VIV_TIMEOUT)) {
-		json_set_str(r->line, "status", "lost");
-		json_del(r->line, "events");
+	if (r->at.lost || (p->why == PROC_NOT_STARTED && p->exit_code == VIV_TIMEOUT)) {
+		attempt_lost(&r->at);
 		return 0;
 	}
-	if (r->cancelled != NULL && p->why == PROC_CANCELLED) {
-		stage_requeue(r->line, r->cancelled);
+	if (r->at.cancelled != NULL && p->why == PROC_CANCELLED) {
+		stage_requeue(r->at.line, r->at.cancelled);
 		return 0;
 	}
 	/* Not the task's fault, and nothing can be run any more: the claims go back. */
 	if (p->why == PROC_NOT_STARTED && p->exit_code == VIV_IO)
 		return err_set(e, VIV_IO, "cannot start commands: %s", p->problem);
 	if (p->why == PROC_NOT_STARTED) {
-		refuse(r, "failed", "cannot be run", p->problem);
+		attempt_refuse(&r->at, "cannot be run", p->problem);
 		return 0;
 	}
 	res = result_of(r);
-	rc = store(r, res, e);
+	rc = attempt_store(&r->at, res, e);
 	if (rc != 0) {
 		cJSON_Delete(res);
 		return rc;
 	}
-	json_set(r->line, "result", res);
+	json_set(r->at.line, "result", res);
 	add_completed(r, res);
 	return 0;
 }
@@ -494,12 +394,9 @@ run_finish(struct run *r, struct err *e)
 cJSON *
 run_free(struct run *r)
 {
-	cJSON *line = r->line;
-
 	if (r->started)
 		proc_free(&r->proc);
 	remove_scratch(r);
-	slot_hold_free(&r->hold);
 	if (r->argv.argv != NULL)
 		policy_argv_free(&r->argv);
 	if (r->box != NULL)
@@ -507,6 +404,5 @@ run_free(struct run *r)
 	free(r->workdir);
 	free(r->scratch);
 	free(r->scratch_name);
-	*r = (struct run){.hold = {.fd = -1}};
-	return line;
+	return attempt_end(&r->at);
 }

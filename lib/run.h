@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <cjson/cJSON.h>
 
+#include "attempt.h"
 #include "err.h"
 #include "policy.h"
 #include "proc.h"
-#include "slot.h"
 #include "world.h"
 
 /* What all runs of a viv-cycle share. Strings are borrowed. */
@@ -29,26 +29,27 @@ void run_idle(struct run_setup *setup);
 /* One run. Zero-initialise; must not move while it runs. */
 struct run {
 	struct run_setup *setup;
-	cJSON *line;			/* the task line, owned */
-	struct slot_hold hold;		/* fd -1: no claim in a world */
+	struct attempt at;		/* the line, its claim */
 	struct policy_argv argv;
 	char *workdir, *scratch;	/* absolute; workdir NULL: the scratch directory */
 	char *scratch_name;		/* below world/mutable/work, or NULL */
 	struct sandbox *box;
 	struct proc proc;
-	bool started, lost;
-	const char *cancelled;		/* reason, NULL: runs on its own */
-	int64_t renew_ns;		/* CLOCK_BOOTTIME of the next renewal */
+	bool started;
 };
 
 /*
- * Take the line (owned from now on) and start its command. 0: it runs. 1: it will not,
- * and the line says why (status, events): hand it on at once. Negative: cannot go on.
+ * Start the command of the line (owned from now on; open, local, not halted). 0: it
+ * runs. 1: it will not, and the line says why (status, events): hand it on at once.
+ * Negative: cannot go on.
  */
 int run_start(struct run *r, struct run_setup *setup, cJSON *line, struct err *e);
 
-/* Renew the claim when due; a lost one kills the command. */
-void run_tend(struct run *r);
+/* What the poll loop has to wait for, as proc_poll: at most PROC_POLLFDS entries. */
+int run_poll(struct run *r, struct pollfd *fds, int *timeout_ms);
+
+/* After poll(2): true when it has ended. A lost claim kills the command. */
+bool run_step(struct run *r);
 
 /* Kill it; the line will be requeued for that reason. */
 void run_cancel(struct run *r, const char *reason);

@@ -28,7 +28,9 @@
 #include "num.h"
 #include "scan.h"
 
-enum { FLOCK_TRIES = 400 };	/* of 5 ms: an observer's probe lasts microseconds */
+/* Of 5 ms: an observer's probe lasts microseconds, and so does what a reaper keeps of a
+ * command that has ended. */
+enum { FLOCK_TRIES = 400, IDLE_TRIES = 20 };
 
 static const char *const kind_name[] = {"none", "claim", "free", "done"};
 
@@ -560,6 +562,17 @@ flock_alone(const struct world *w, const char *id, int64_t number)
 		fd = -1;
 	}
 	return fd;
+}
+
+bool
+slot_idle(const struct world *w, const char *id, int64_t number, int *guard_out)
+{
+	*guard_out = flock_alone(w, id, number);
+	for (int i = 0; i < IDLE_TRIES && *guard_out < 0; i++) {
+		clock_sleep_ms(5);
+		*guard_out = flock_alone(w, id, number);
+	}
+	return *guard_out >= 0;
 }
 
 /* Seconds for which this host has seen the slot unchanged; the first look writes it down. */

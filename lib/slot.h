@@ -87,6 +87,10 @@ enum slot_verdict slot_judge(const struct world *w, const char *id, const struct
 enum slot_verdict slot_judge_lock(const struct world *w, const char *id, const struct slot *s,
     int *guard_out);
 
+/* Does nobody on this host execute the claim? Then nobody can begin to while *guard_out
+ * (the caller closes it) is open. */
+bool slot_idle(const struct world *w, const char *id, int64_t number, int *guard_out);
+
 /* A claim held or worked on by this process. */
 struct slot_hold {
 	char *id;

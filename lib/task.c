@@ -353,6 +353,14 @@ task_max_attempts(const cJSON *t)
 	return attempts(json_num(t, "max_attempts", 0), task_is_local(t));
 }
 
+double
+task_timeout(const cJSON *t)
+{
+	double s = json_num(t, "timeout", task_is_local(t) ? TASK_TIMEOUT_S : TASK_TIMEOUT_LLM_S);
+
+	return s < 1 ? 1 : s > TASK_TIMEOUT_MAX_S ? TASK_TIMEOUT_MAX_S : s;
+}
+
 bool
 task_exit_ok(const cJSON *t, double code)
 {

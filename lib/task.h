@@ -19,6 +19,7 @@ enum {
 	TASK_ATTEMPTS = 3,		/* default max_attempts; */
 	TASK_ATTEMPTS_LOCAL = 1,	/* of local commands */
 	TASK_TIMEOUT_S = 30,		/* default wall time of a local command */
+	TASK_TIMEOUT_LLM_S = 120,	/* of a prompt */
 	TASK_TIMEOUT_MAX_S = 3600
 };
 
@@ -69,6 +70,9 @@ const char *task_prompt(const cJSON *t);
 const char *task_command(const cJSON *t);
 bool task_is_local(const cJSON *t);
 int task_max_attempts(const cJSON *t);
+
+/* Seconds it may take: its timeout, within bounds, or what holds for its kind. */
+double task_timeout(const cJSON *t);
 
 /* Is the exit status one of its ok_exit (default only 0)? */
 bool task_exit_ok(const cJSON *t, double code);

@@ -214,7 +214,7 @@ command_pid() { child=$(pgrep -n -x sleep -P "$pid"); }
 	viv-cycle <"$BATS_TEST_TMPDIR/claimed" >"$BATS_TEST_TMPDIR/out" 2>/dev/null &
 	pid=$!
 	wait_until command_pid
-	viv-release -r me a >/dev/null
+	viv-release -f -r me a >/dev/null
 	wait "$pid"
 	[ "$(jq -r .status "$BATS_TEST_TMPDIR/out")" = lost ]
 	gone "$child"

@@ -127,3 +127,76 @@ claim_line() {
 	[ "$(jq -r 'select(.status == "completed") | .task_id' "$(log_file)" | wc -l)" -eq 1 ]
 	[ "$(jq -r 'select(.final) | .status' "$(log_file)" | tail -n 1)" = failed ]
 }
+
+# A command of task a under a viv-cycle in the background: cycle, its reaper, the command.
+executing() {
+	jq '.programs += [{"name":"sleep","positional":{"min":1,"max":1}},{"name":"dash","style":"free","fork":true}]' \
+	    "$W/meta/security/policy.json" >p
+	cat p >"$W/meta/security/policy.json"
+	viv-add -q -m local -i a --max-attempts 5 "$@" >/dev/null
+	claim_line
+	mkfifo in
+	viv-cycle <in >out 3>&- &
+	cycle=$!
+	exec 7>in
+	cat line >&7
+	wait_until command_pid
+	reaper=$(pgrep -x viv-reaper -P "$cycle")
+}
+command_pid() { command=$(pgrep -n -x 'sleep|dash' -P "$cycle"); }
+gone() { ! kill -0 "$1" 2>/dev/null; }
+# Gone, or a zombie that nobody has reaped yet.
+dead() { [[ $(ps -o stat= -p "$1") =~ ^Z|^$ ]]; }
+free() { flock -n -x "$W/world/mutable/task_locks/a.lock" true; }
+
+@test "release: what a live viv-cycle executes is given back only by force" {
+	executing 'sleep 300'
+	for how in a '-a'; do
+		run viv-release -r me $how
+		[ "$status" -eq 77 ]
+		[[ $output = *"'a' is being executed"* ]]
+	done
+	run viv-release -n -r me a
+	[ "$status" -eq 77 ]
+	[ "$(history_of a)" = 'queued in_progress' ]
+	run viv-release -f -r me a
+	[ "$status" -eq 0 ]
+	[ "$(history_of a)" = 'queued in_progress requeue' ]
+	kill "$cycle"
+	exec 7>&-
+	wait "$cycle"
+	run viv-release -r me a
+	[[ $output = *"'a' is not claimed"* ]]
+}
+
+@test "release: a task counts as executed until the command of a killed viv-cycle is dead" {
+	# The reaper is stopped: what dash has started lives on, and nobody may begin again.
+	executing "dash -c 'sleep 307 & wait'"
+	child() { child=$(pgrep -n -x sleep -P "$command"); }
+	wait_until child
+	kill -STOP "$reaper"
+	kill -9 "$cycle"
+	wait_until gone "$cycle"
+	wait_until gone "$command"
+	must kill -0 "$child"
+	run free
+	[ "$status" -eq 1 ]
+	run viv-release -r me a
+	[ "$status" -eq 77 ]
+	kill -CONT "$reaper"
+	wait_until free
+	must dead "$child"
+	exec 7>&-
+	run viv-release -r me a
+	[ "$status" -eq 0 ]
+}
+
+@test "release: a command that has ended is executed no more, though its viv-cycle lives" {
+	executing 'sleep 0.1'
+	wait_until test -s out
+	[ "$(viv-log <out | jq -r .status)" = completed ]
+	viv-release -r me a
+	exec 7>&-
+	wait "$cycle"
+	wait_until dead "$reaper"
+}

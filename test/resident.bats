@@ -27,7 +27,7 @@ no_claim_left() {
 }
 
 running() {
-	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "^sleep 39.${BATS_TEST_NUMBER}\$" >/dev/null
+	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "^sleep 39.${BATS_TEST_NUMBER}$$\$" >/dev/null
 }
 
 # A world whose policy also lists sleep, and a task that takes long.
@@ -35,7 +35,7 @@ long_task() {
 	jq '.programs += [{"name":"sleep","flags":[],"positional":{"min":1,"max":1},"examples":{"pass":["sleep 1"],"refuse":[]}}]' \
 	    "$W/meta/security/policy.json" >p
 	cat p >"$W/meta/security/policy.json"
-	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER$$" >/dev/null
 }
 
 @test "resident: -e works off what is there, a chain included, and ends with 0" {
@@ -81,7 +81,7 @@ long_task() {
 	no_claim_left
 	[ "$(history_of long)" = 'queued in_progress requeue' ]
 	[ "$(jq -r 'select(.status == "requeue") | .reason, .counted' "$(log_file)" | paste -sd' ')" = 'interrupted false' ]
-	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER$$" >/dev/null
 }
 
 @test "resident: ctrl-C in its process group leaves no claim" {
@@ -101,7 +101,7 @@ long_task() {
 	kill -KILL "$(stage_pid viv-review)"
 	wait $RESIDENT || :
 	wait_until no_claim_left
-	wait_until eval '! pgrep -f "^sleep 39.$BATS_TEST_NUMBER\$" >/dev/null'
+	wait_until eval '! pgrep -f "^sleep 39.$BATS_TEST_NUMBER$$\$" >/dev/null'
 }
 
 @test "resident: works in the bare environment of cron" {
@@ -115,6 +115,48 @@ long_task() {
 	viv-add -q -i think 'think about it' >/dev/null
 	run viv-resident -e -r ada
 	[ "$(history_of think)" = queued ]
+}
+
+# A program that answers every prompt.
+answering() {
+	printf '#!/bin/sh\nexec jq --unbuffered -c %s\n' "'select(.cancel == null) | .result = {status:\"completed\", text:\"hm\"}'" >llm
+	chmod +x llm
+	export VIV_LLM=$PWD/llm
+}
+
+@test "resident: with VIV_LLM it works on prompts and commands, side by side" {
+	answering
+	printf '%s\n' '{"id":"b","prompt":"and then","depends_on":["a"]}' '{"id":"a","command":"ls"}' | viv-add -q >/dev/null
+	run viv-resident -e -r ada -j 2
+	[ "$status" -eq 0 ]
+	[ "$(history_of a) $(history_of b)" = 'queued in_progress completed pending_review approved queued in_progress completed pending_review approved' ]
+	[ "$(viv-status -o b)" = hm ]
+}
+
+@test "resident: -m local, llm and any choose what is claimed" {
+	answering
+	printf '%s\n' '{"id":"think","prompt":"p"}' '{"id":"do","command":"ls"}' | viv-add -q >/dev/null
+	viv-resident -e -m local -r ada
+	[ "$(state do) $(state think)" = 'approved queued' ]
+	viv-add -q -i again -m local ls >/dev/null
+	viv-resident -e -m llm -r ada
+	[ "$(state again) $(state think)" = 'queued approved' ]
+	viv-add -q -i more 'q' >/dev/null
+	viv-resident -e -m any -r ada
+	[ "$(state again) $(state more)" = 'approved approved' ]
+	run viv-resident -e -m other
+	[ "$status" -eq 2 ]
+}
+
+@test "resident: when VIV_LLM is not there, -m llm is 78, and otherwise only commands are claimed" {
+	printf '%s\n' '{"id":"think","prompt":"p"}' '{"id":"do","command":"ls"}' | viv-add -q >/dev/null
+	VIV_LLM=/none run viv-resident -e -m llm
+	[ "$status" -eq 78 ]
+	[[ $output = *"cannot find '/none'"* ]]
+	VIV_LLM=/none run viv-resident -e
+	[ "$status" -eq 0 ]
+	[[ $output = *"cannot find '/none'"* ]]
+	[ "$(state do) $(state think)" = 'approved queued' ]
 }
 
 @test "resident: unknown options and bad numbers are usage errors" {
