@@ -196,6 +196,41 @@ NINE='keys_unsorted == ["status","result","model","task_id","usage","output","bu
 	API=$BATS_TEST_TMPDIR/bin/viv-api-cgi want 500 '.detail | type == "string"' POST /cycle '{"prompt":"hi"}' PATH=/usr/bin:/bin
 }
 
+# A program that answers prompts as the jq filter says, for the real viv-cycle.
+fake_llm() {
+	printf '#!/bin/sh\nexec jq -c --unbuffered '"'%s'"'\n' "$1" >"$BATS_TEST_TMPDIR/llm"
+	chmod +x "$BATS_TEST_TMPDIR/llm"
+	export VIV_LLM=$BATS_TEST_TMPDIR/llm
+}
+
+@test "api-cgi: a prompt goes through viv-cycle to the model and back" {
+	fake_llm '.result = {"status":"completed","text":("echo " + .prompt),"finish_reason":"stop","model":"m","budget_used":0.5,
+	    "usage":{"prompt_tokens":(.max_tokens),"completion_tokens":2}}'
+	want 200 "$NINE and .status == \"completed\" and .result == \"echo hi\" and .model == \"m\" and .budget_used == 0.5
+	    and .usage == {\"prompt_tokens\":77,\"completion_tokens\":2}" \
+	    POST /cycle '{"prompt":"hi","max_tokens":"77","task_id":"t1","resident_id":"r","identity_id":"i"}'
+	want 200 '.result == "echo again"' POST /cycle '{"prompt":"again"}'
+}
+
+@test "api-cgi: what goes wrong with the model comes back through viv-cycle" {
+	while IFS=$'\t' read -r status class name; do
+		fake_llm ".result = {\"status\":\"failed\",\"error\":{\"class\":\"$class\",\"code\":\"$name\",\"message\":\"because\"}}"
+		want "$status" '.detail | test("because")' POST /cycle '{"prompt":"hi","task_id":"t1"}'
+	done <<-END
+		403	budget	budget_task
+		429	rate	rate
+		500	config	no_key
+		500	permanent	unknown_model
+		500	transient	http_503
+	END
+	fake_llm '.result = {"status":"completed","text":"cut","finish_reason":"length"}'
+	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
+	fake_llm '.result = {"status":"completed","text":" "}'
+	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
+	fake_llm 'error("dies")'
+	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
+}
+
 @test "api-cgi: a halted world answers 503" {
 	viv-halt on -m testing
 	want 503 '.detail | test("[Hh]alted")' POST /cycle '{"task":"ls"}'
