@@ -33,7 +33,7 @@ LIBOBJS = $(patsubst lib/%.c,$(B)/lib/%.o,$(wildcard lib/*.c))
 TESTS = $(patsubst test/%.c,$(B)/test/%,$(wildcard test/*.c))
 FUZZERS = $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/*.c))
 PAGES = $(wildcard man/man?/*.[1-9])
-SHARED = $(shell find share world -type f 2>/dev/null)
+SHARED = $(shell find share world contrib/httpd -type f 2>/dev/null)
 
 all: $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) ## build the commands in bin/ (the default)
 

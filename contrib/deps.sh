@@ -8,6 +8,7 @@ have() {
 	ripgrep) set -- rg ;;
 	task-spooler) set -- tsp ;;
 	procps) set -- ps ;;
+	lighttpd) [ -x /usr/sbin/lighttpd ] || command -v lighttpd >/dev/null 2>&1; return ;;
 	lighttpd-mod-openssl) [ -e /usr/lib/lighttpd/mod_openssl.so ]; return ;;
 	nodejs) set -- node ;;
 	libc6-dev) [ -e /usr/include/stdio.h ]; return ;;
@@ -55,7 +56,7 @@ for set in "$@"; do
 		    libcurl4-openssl-dev ;;
 	test)
 		install_missing bats curl parallel strace ripgrep git procps shellcheck mandoc tmux clang \
-		    clang-format lighttpd lighttpd-mod-openssl openssl
+		    clang-format lighttpd lighttpd-mod-openssl openssl python3
 		# The sanitizers' run time is a package of its own, named after the compiler.
 		install_missing "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" ;;
 	npm)
@@ -65,7 +66,7 @@ for set in "$@"; do
 		    --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
 		    @dwmkerr/mock-llm@0.1.29 ;;
 	bench)
-		install_missing nq task-spooler parallel curl ;;
+		install_missing nq task-spooler parallel lighttpd curl ;;
 	*)
 		echo "usage: deps.sh run|build|test|bench|npm ..." >&2
 		exit 2 ;;

@@ -242,9 +242,9 @@ table_task(const struct standing *s, size_t i)
 }
 
 cJSON *
-table_json(const struct standing *s)
+table_counts(const struct standing *s)
 {
-	cJSON *o = json_new(), *list = json_list();
+	cJSON *o = json_new();
 
 	json_set_num(o, "tasks", (double)s->board.n);
 	json_set_num(o, "completed", (double)s->count[STANDING_APPROVED]);
@@ -252,6 +252,14 @@ table_json(const struct standing *s)
 		json_set_num(o, standing_key((enum standing_state)st), (double)s->count[st]);
 	json_set_bool(o, "halted", halt_on(s->w, NULL, 0));
 	json_set_bool(o, "paused", halt_paused(s->w));
+	return o;
+}
+
+cJSON *
+table_json(const struct standing *s)
+{
+	cJSON *o = table_counts(s), *list = json_list();
+
 	for (size_t i = 0; i < s->board.n; i++)
 		json_push(list, table_task(s, i));
 	json_set(o, "list", list);

@@ -18,7 +18,9 @@ struct table_look {
 /* Append the counts and the rows, a line each. */
 void table_print(const struct standing *s, const struct table_look *look, struct buf *out);
 
-/* The body of /status, and one task of it; the caller deletes. */
+/* The counts (the body of /status), the same with a list of all tasks, and one of these;
+ * the caller deletes. */
+cJSON *table_counts(const struct standing *s);
 cJSON *table_json(const struct standing *s);
 cJSON *table_task(const struct standing *s, size_t i);
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What it costs here, beside what others cost here: test/bench.sh [start|claim|drain|memory|llm ...]
+# What it costs here, beside what others cost here: test/bench.sh [start|claim|drain|memory|llm|api ...]
 # Medians of rounds in which the candidates take turns, so that a slow minute of the
 # machine hits all of them. BENCH_TASKS, BENCH_ROUNDS change the sizes. A peer that is
 # not installed is named and left out.
@@ -203,8 +203,59 @@ bench_llm() {
 	kill "$pid"
 }
 
+# $1 requests, one after the other on one connection, or $2 at once, of the kind $3.
+requests() {
+	local n=$1 at_once=$2 url=http://127.0.0.1:$port/$3 i
+	for ((i = 0; i < n; i++)); do
+		printf 'url = %s\noutput = /dev/null\n' "$url"
+	done >"$tmp/urls"
+	set -- -s -S -f --no-progress-meter -K "$tmp/urls"
+	[ "${url##*/}" != cycle ] || set -- "$@" -H @"$tmp/header" -d '{"task":"echo hello"}'
+	[ "$at_once" -eq 1 ] || set -- "$@" -Z --parallel-max "$at_once"
+	curl "$@" || echo "bench: requests of $url failed" >&2
+}
+
+# The figures of the older API are from its own description: 1 ms and 3 ms.
+bench_api() {
+	local n=200 us path reference pid at_once
+	PATH=$PATH:/usr/sbin
+	if ! have lighttpd || ! have curl; then
+		printf '\n%-24s %10s\n' 'one request' 'lighttpd or curl not installed'
+		return
+	fi
+	world api 100
+	port=$((20000 + RANDOM % 20000))
+	VIV_ROOT=$tmp/api viv-panel --api -p $port 2>"$tmp/panel.err" &
+	pid=$!
+	curl -sf -o /dev/null --retry 50 --retry-connrefused --retry-delay 1 "http://127.0.0.1:$port/health"
+	{
+		sed 's/^/X-Vivarium-Internal-Token: /' "$tmp/api/meta/security/internal_execution_token.txt"
+		echo 'Content-Type: application/json'
+	} >"$tmp/header"
+	for ((r = 0; r < rounds; r++)); do
+		took "$tmp/api.true" repeat 20 /bin/true
+		for path in health status cycle; do
+			for at_once in 1 4; do
+				took "$tmp/api.$path.$at_once" requests $n $at_once $path
+			done
+		done
+	done
+	kill $pid
+	wait $pid
+	printf '\n%-24s %10s %8s %12s %12s\n' 'one request' us ratio 'a second' '4 at once'
+	printf '%-24s %10d\n' '/bin/true, started' $(($(median "$tmp/api.true") / 20))
+	for path in health status cycle; do
+		case $path in cycle) reference=3000 ;; *) reference=1000 ;; esac
+		us=$(($(median "$tmp/api.$path.1") / n))
+		printf '%-24s %10d %8s %12d %12d\n' "/$path" $us "$(ratio $us $reference)" \
+		    $((1000000 / us)) $((1000000 * n / $(median "$tmp/api.$path.4")))
+	done
+	echo '(ratio: to 1 ms, and 3 ms for /cycle, of the API that stays in memory. /cycle: checked, logged by'
+	echo ' the guard, confined. A process a request: one that is slow holds up no other.)'
+}
+
 machine
-[ $# -gt 0 ] || set -- start claim drain memory llm
+[ $# -gt 0 ] || set -- start claim drain memory llm api
 for part in "$@"; do
 	"bench_$part"
 done
