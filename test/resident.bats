@@ -113,7 +113,7 @@ long_task() {
 
 @test "resident: without viv-llm prompts are left alone" {
 	viv-add -q -i think 'think about it' >/dev/null
-	run viv-resident -e -r ada
+	VIV_LLM=no-such-program run viv-resident -e -r ada
 	[ "$(history_of think)" = queued ]
 }
 
