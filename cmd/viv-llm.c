@@ -163,13 +163,13 @@ listen_once(struct front *f, struct err *e)
 	bool more = f->lines && !f->in.eof && cJSON_GetArraySize(f->ahead) < AHEAD;
 	struct pollfd p[2] = {{.fd = STDOUT_FILENO}, {.fd = more ? STDIN_FILENO : -1,
 	    .events = POLLIN}};
-	int fds[2] = {STDOUT_FILENO, STDIN_FILENO}, rc = 0;
+	int rc = 0;
 	cJSON *line;
 
 	if (f->llm.n == 0)
 		poll(p, 2, stop ? 0 : -1);
 	else
-		llm_wait(&f->llm, fds, more ? 2 : 1);
+		llm_wait(&f->llm, p, 2);
 	poll(p, 2, 0);
 	if (p[0].revents & (POLLERR | POLLNVAL))
 		f->gone = true;

@@ -211,13 +211,16 @@ http_end(struct http_call *c)
 }
 
 void
-http_wait(struct http *h, const int *fds, size_t n, long ms)
+http_wait(struct http *h, const struct pollfd *p, size_t n, long ms)
 {
 	struct curl_waitfd w[4] = {0};
+	unsigned used = 0;
 
-	for (size_t i = 0; i < n && i < 4; i++)
-		w[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
-	curl_multi_poll(h->multi, w, (unsigned)(n < 4 ? n : 4), (int)ms, NULL);
+	for (size_t i = 0; i < n && used < 4; i++)
+		if (p[i].fd >= 0)
+			w[used++] = (struct curl_waitfd){.fd = p[i].fd,
+			    .events = p[i].events & POLLIN ? CURL_WAIT_POLLIN : 0};
+	curl_multi_poll(h->multi, w, used, (int)ms, NULL);
 }
 
 /* Has the connection been there? Only then can anything have left. */

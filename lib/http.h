@@ -5,6 +5,7 @@
 #ifndef VIV_HTTP_H
 #define VIV_HTTP_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -46,9 +47,9 @@ void http_close(struct http *h);
 struct http_call *http_start(struct http *h, const struct http_spec *spec, struct err *e);
 void http_end(struct http_call *c);
 
-/* Wait for something: of the network, of the n descriptors (to be readable, or closed by
- * their readers), or ms. */
-void http_wait(struct http *h, const int *fds, size_t n, long ms);
+/* Wait for something: of the network, of the n descriptors (POLLIN, or with no events for
+ * their end), or ms. Does not say which; revents stay. */
+void http_wait(struct http *h, const struct pollfd *p, size_t n, long ms);
 
 /* Let the transfers go on, calling their data; then the arg of one that is over, with its
  * result, or NULL. Ask until NULL. */

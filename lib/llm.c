@@ -179,7 +179,7 @@ llm_next(struct llm *l)
 }
 
 void
-llm_wait(struct llm *l, const int *fds, size_t n)
+llm_wait(struct llm *l, const struct pollfd *p, size_t n)
 {
 	int64_t now = clock_boot_ns(), ms = TICK_MS;
 
@@ -189,7 +189,7 @@ llm_wait(struct llm *l, const int *fds, size_t n)
 		if (due != 0 && (due - now + 999999) / 1000000 < ms)
 			ms = due <= now ? 0 : (due - now + 999999) / 1000000;
 	}
-	http_wait(l->setup.http, fds, n, (long)ms);
+	http_wait(l->setup.http, p, n, (long)ms);
 }
 
 void

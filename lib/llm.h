@@ -29,8 +29,8 @@ void llm_add(struct llm *l, cJSON *line);
  * ask until NULL, then llm_wait. */
 cJSON *llm_next(struct llm *l);
 
-/* Wait for the network, for n descriptors, or until something is due. */
-void llm_wait(struct llm *l, const int *fds, size_t n);
+/* Wait for the network, for n descriptors (as http_wait), or until something is due. */
+void llm_wait(struct llm *l, const struct pollfd *p, size_t n);
 
 /* End the call whose member "ref" is that (NULL: all) as cancelled. */
 void llm_cancel(struct llm *l, const cJSON *ref, const char *class, const char *code);

@@ -123,10 +123,19 @@ table() {
 	END
 }
 
+# What the ledger says of a resident: reservations, successes, failures, micro-dollars.
+book() {
+	jq -s -r --arg who "$1" 'map(select(.event == "API_CALL_RESERVED" and .resident_id == $who).call) as $calls |
+	    map(select(.event != "API_CALL_RESERVED" and (.call | IN($calls[])))) |
+	    "\($calls | length) \(map(select(.event == "API_CALL_SUCCESS")) | length) \(
+	        map(select(.event == "API_CALL_FAILURE")) | length) \(map(.cost_microusd) | add)"' \
+	    "$W/meta/audit/api_audit.log"
+}
+
 @test "llm: every fault has its class, its tries and its price" {
 	while read -r how rest; do
-		printf '{"prompt":"Say hello","model":"%s","max_tokens":%s}\n' "$MODEL" \
-		    "$([ "$how" = length ] && echo 65536 || echo 10)" |
+		printf '{"prompt":"Say hello","model":"%s","max_tokens":%s,"claim":{"resident_id":"%s"}}\n' \
+		    "$MODEL" "$([ "$how" = length ] && echo 65536 || echo 10)" "$how" |
 		    FAULT_URL=$FAULT/$how/v1 viv-llm -l >"$F/$how.out" 2>"$F/$how.err" 3>&- &
 		[ "$(jobs -rp | wc -l)" -lt 12 ] || wait -n
 	done < <(table)
@@ -147,6 +156,13 @@ table() {
 		}
 		[ "$(requests "$how")" = "$tries" ] || { echo "$how: $(requests "$how") requests"; bad=1; }
 		[ ! -s "$F/$how.err" ] || { cat "$F/$how.err"; bad=1; }
+		# The ledger: as many reservations, each with an end; their sum; success or failure.
+		booked=$(book "$how")
+		ends=$([ "$class" = - ] && echo "$tries 0" || echo "0 $tries")
+		[ "$booked" = "$tries $ends $cost" ] || {
+			echo "$how: the ledger has $booked instead of $tries $ends $cost"
+			bad=1
+		}
 	done < <(table)
 	[ "$bad" -eq 0 ]
 	# A redirect leads nowhere: "good" was asked once, by its own line.
@@ -439,6 +455,43 @@ stalled() {
 	[ "$status" -eq 76 ]
 	OPENAI_BASE_URL="$FAULT/good/v1" viv-llm -m "$MODEL" -b 0.01 hi
 	[ "$(requests good)" = 1 ]
+}
+
+@test "llm: over a limit no byte leaves, and the ledger says which limit" {
+	export FAULT_URL=$FAULT/good/v1
+	line='{"id":"t1","prompt":"p","model":"'$MODEL'","max_tokens":10,"max_budget":0.0001}'
+	viv-llm -l <<<"$line" | jq -e '.result | .error.class == "budget" and .error.code == "budget_task" and
+	    .tries == 0 and .cost_microusd == 0 and (.error.message | test("0.0001"))'
+	viv-budget set world 0.0001
+	line='{"id":"t2","prompt":"p","model":"'$MODEL'","max_tokens":10}'
+	viv-llm -l <<<"$line" | jq -e '.result.error | .class == "budget" and .code == "budget_world" and
+	    (.message | test("meta/security/budget.json"))'
+	run viv-llm -m "$MODEL" hi
+	[ "$status" -eq 76 ]
+	[ ! -e "$F/requests" ]
+	jq -s -e 'map(.event) == ["TASK_BUDGET_EXCEEDED", "BUDGET_EXCEEDED", "BUDGET_EXCEEDED"] and
+	    .[0].task_id == "t1" and .[1].set_by == "meta/security/budget.json"' "$W/meta/audit/api_audit.log"
+}
+
+@test "llm: the rate of the world is waited for within the deadline, and no longer" {
+	export FAULT_URL=$FAULT/good/v1 SWARM_RATE_LIMIT=30	# one in 2 s, 30 at once
+	for i in $(seq 31); do
+		echo '{"prompt":"p","timeout":20}'
+	done | viv-llm -l -j 31 | jq -s -e 'map(.result.status) | unique == ["completed"]'
+	[ "$(requests good)" = 31 ]
+	export SWARM_RATE_LIMIT=1
+	viv-llm -l <<<'{"prompt":"p","timeout":2}' |
+	    jq -e '.result | .error.class == "rate" and .error.code == "rate" and .tries == 0 and .error.retry_after_s > 2'
+	run viv-llm -t 2 hi
+	[ "$status" -eq 75 ]
+	[ "$(requests good)" = 31 ]
+}
+
+@test "llm: what a server says about its limits holds for every process of the world" {
+	ask after90 -t 5 | jq -e '.error.code == "http_429"'
+	ask good -t 5 | jq -e '.error.class == "rate" and .error.code == "rate" and .tries == 0 and
+	    .error.retry_after_s > 80 and .error.retry_after_s <= 90'
+	[ "$(requests good)" = 0 ]
 }
 
 @test "llm: a cassette is recorded once and replayed without a server" {
