@@ -168,7 +168,8 @@ share_out(struct answer_setup *s, const char *how)
 	uint64_t written = s->co.written;
 	int64_t now = clock_boot_ns();
 
-	err_warn("%s", how);
+	if (s->first != NULL || s->co.exit_code != 0)
+		err_warn("%s", how);
 	for (struct answer *a = s->first; a != NULL; a = a->next) {
 		if (a->done)
 			continue;
