@@ -173,7 +173,6 @@ main(int argc, char **argv)
 	    .in = {.fd = STDIN_FILENO}, .jobs = 1, .setup.run.timeout_s = TASK_TIMEOUT_S};
 	struct err e = {0};
 	long long v, max_output = -1;
-	double *timeout = &c.setup.run.timeout_s;
 	int opt, rc;
 
 	opt_init(argc, argv, USAGE);
@@ -182,7 +181,8 @@ main(int argc, char **argv)
 			opt_usage("-j wants a number from 1 to %d, not '%s'", JOBS_MAX, optarg);
 		if (opt == 'D')
 			c.setup.run.workdir = optarg;
-		if (opt == 't' && !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, timeout))
+		if (opt == 't' &&
+		    !num_seconds(optarg, 1, TASK_TIMEOUT_MAX_S, &c.setup.run.timeout_s))
 			opt_usage(
 			    "-t wants seconds from 1 to %d, not '%s'", TASK_TIMEOUT_MAX_S, optarg);
 		if (opt == 'o' && !num_size(optarg, 0, 1 << 30, &max_output))

@@ -20,14 +20,15 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
-#include "outcome.h"
+#include "reply.h"
 #include "screen.h"
 #include "task.h"
 
 #define CANCEL_NS	INT64_C(2000000000)
 #define SAY_NS		INT64_C(60000000000)
 
-enum { GRACE_S = 5, ENV_MAX = 256, NO_PROGRAM = 126, NO_WORLD_CHARS = 64000 };
+enum { GRACE_S = 5, ENV_MAX = 256, NO_WORLD_CHARS = 64000 };
+enum { PROGRAM_JOBS_MAX = 256 };	/* more lines wait in the program */
 
 extern char **environ;
 
@@ -77,7 +78,7 @@ answer_open(struct answer_setup *s, const struct world *w, size_t jobs, struct e
 	*s = (struct answer_setup){.w = w, .max_chars = (size_t)lim.max_result_chars};
 	s->argv[0] = mem_dup(program != NULL && *program != '\0' ? program : "viv-llm");
 	s->argv[1] = mem_dup("-j");
-	s->argv[2] = mem_fmt("%zu", jobs);
+	s->argv[2] = mem_fmt("%zu", jobs < PROGRAM_JOBS_MAX ? jobs : PROGRAM_JOBS_MAX);
 	s->argv[3] = mem_dup("-l");
 	s->env = environment(w);
 	s->co = (struct coproc){.argv = s->argv, .env = s->env};
@@ -98,7 +99,7 @@ answer_close(struct answer_setup *s)
 static void
 send_line(struct answer *a)
 {
-	cJSON *req = outcome_request(a->at.line, a->ref);
+	cJSON *req = reply_request(a->at.line, a->ref);
 
 	a->sent = coproc_send(&a->setup->co, req);
 	cJSON_Delete(req);
@@ -109,7 +110,7 @@ fail(struct answer *a, const char *class, const char *code, const char *message)
 {
 	if (a->done)
 		return;
-	a->given = outcome_failure(class, code, message);
+	a->given = reply_failure(class, code, message);
 	a->done = true;
 }
 
@@ -163,12 +164,13 @@ send_again(struct answer_setup *s)
 static void
 share_out(struct answer_setup *s, const char *how)
 {
-	bool config = !s->co.killed && (s->co.exit_code == VIV_CONFIG ||
-	    s->co.exit_code == NO_PROGRAM || s->co.exit_code == VIV_NOTFOUND);
+	int code = s->co.exit_code;
+	bool config = !s->co.killed && (code == VIV_CONFIG || code == VIV_USAGE ||
+	    code == VIV_NOEXEC || code == VIV_NOTFOUND);
 	uint64_t written = s->co.written;
 	int64_t now = clock_boot_ns();
 
-	if (s->first != NULL || s->co.exit_code != 0)
+	if (s->first != NULL || code != 0)
 		err_warn("%s", how);
 	for (struct answer *a = s->first; a != NULL; a = a->next) {
 		if (a->done)
@@ -330,28 +332,28 @@ answer_finish(struct answer *a, struct err *e)
 		attempt_lost(&a->at);
 		return 0;
 	}
-	if (a->late && !outcome_completed(a->given)) {
+	if (a->late && !reply_completed(a->given)) {
 		char *text = mem_fmt("nothing came within %.0f s", a->timeout_s + GRACE_S);
-		cJSON *error = outcome_failure("transient", "timeout", text);
+		cJSON *error = reply_failure("transient", "timeout", text);
 
 		json_set(a->given, "status", cJSON_CreateString("failed"));
 		json_set(a->given, "error", cJSON_Duplicate(json_obj(error, "error"), true));
 		cJSON_Delete(error);
 		free(text);
 	}
-	res = outcome_result(a->given, a->setup->max_chars);
-	if (outcome_worth_keeping(res))
+	res = reply_result(a->given, a->setup->max_chars);
+	if (reply_worth_keeping(res))
 		rc = attempt_store(&a->at, res, e);
 	if (rc != 0) {
 		cJSON_Delete(res);
 		return rc;
 	}
-	if (strcmp(outcome_class(res), "config") == 0)
+	if (strcmp(reply_class(res), "config") == 0)
 		say(a->setup, json_str(json_obj(res, "error"), "message"));
-	if (a->at.cancelled != NULL && !outcome_completed(res))
-		outcome_cancelled(line, res, a->at.cancelled);
+	if (a->at.cancelled != NULL && !reply_completed(res))
+		reply_cancelled(line, res, a->at.cancelled);
 	else
-		outcome_record(line, res);
+		reply_record(line, res);
 	return 0;
 }
 

@@ -72,6 +72,8 @@ out_has() { [ "$(lines "$T/out")" -ge "$1" ]; }
 	viv-add -q -i b 'second' >/dev/null
 	viv-claim -c 2 -r me -i ada | viv-log | viv-guard | viv-cycle -j 3 >out
 	[ "$(cat "$T/args")" = '-j 3 -l' ]
+	cycle '{prompt:"p"}' -j 300 >many
+	[ "$(tail -n 1 "$T/args")" = '-j 256 -l' ]
 	[ "$(jq -r .prompt "$T/got" | paste -sd' ')" = 'first second' ]
 	jq -se 'all(.claim.token == null and .claim.resident_id == "me" and .claim.identity_id == "ada" and .claim.generation == 1 and
 	    .status == null and .events == null and .safety == null and (.ref | type) == "string") and
@@ -225,8 +227,10 @@ fails() {
 		must grep -qF "cannot run '$llm'" talk
 	done
 	export VIV_LLM=$T/llm
-	program 'exit 78'
-	cycle '{prompt:"p"}' | jq -e '.status == "requeue" and .events[0].counted == false and .events[0].error_class == "config"'
+	for code in 2 78 126 127; do
+		program "exit $code"
+		cycle '{prompt:"p"}' | jq -e '.status == "requeue" and .events[0].counted == false and .events[0].error_class == "config"'
+	done
 }
 
 @test "cycle: a program that writes rubbish is given up, and the talk is bounded" {

@@ -118,6 +118,16 @@ claim_line() {
 	[ "$status" -eq 78 ]
 }
 
+@test "release: what was executed and has no verdict has used its attempt" {
+	viv-add -q -m local -i a true >/dev/null
+	viv-claim -c 1 -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
+	[ "$(jq -r 'select(.final) | [.status, .reason, .counted] | @tsv' "$(log_file)")" = \
+	    "$(printf 'requeue\treleased without a verdict\t')" ]
+	timeout 20 viv-claim -e -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
+	[ "$(jq -r 'select(.status == "completed") | .task_id' "$(log_file)" | wc -l)" -eq 1 ]
+	[ "$(jq -r 'select(.final) | .status' "$(log_file)" | tail -n 1)" = failed ]
+}
+
 # A command of task a under a viv-cycle in the background: cycle, its reaper, the command.
 executing() {
 	jq '.programs += [{"name":"sleep","positional":{"min":1,"max":1}},{"name":"dash","style":"free","fork":true}]' \
@@ -189,14 +199,4 @@ free() { flock -n -x "$W/world/mutable/task_locks/a.lock" true; }
 	exec 7>&-
 	wait "$cycle"
 	wait_until dead "$reaper"
-}
-
-@test "release: what was executed and has no verdict has used its attempt" {
-	viv-add -q -m local -i a true >/dev/null
-	viv-claim -c 1 -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
-	[ "$(jq -r 'select(.final) | [.status, .reason, .counted] | @tsv' "$(log_file)")" = \
-	    "$(printf 'requeue\treleased without a verdict\t')" ]
-	timeout 20 viv-claim -e -r r | viv-log | viv-cycle | viv-log | viv-release >/dev/null
-	[ "$(jq -r 'select(.status == "completed") | .task_id' "$(log_file)" | wc -l)" -eq 1 ]
-	[ "$(jq -r 'select(.final) | .status' "$(log_file)" | tail -n 1)" = failed ]
 }

@@ -27,7 +27,7 @@ no_claim_left() {
 }
 
 running() {
-	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "^sleep 39.${BATS_TEST_NUMBER}\$" >/dev/null
+	[ -n "$(ls "$W/world/mutable/task_locks")" ] && pgrep -f "^sleep 39.${BATS_TEST_NUMBER}$$\$" >/dev/null
 }
 
 # A world whose policy also lists sleep, and a task that takes long.
@@ -35,7 +35,7 @@ long_task() {
 	jq '.programs += [{"name":"sleep","flags":[],"positional":{"min":1,"max":1},"examples":{"pass":["sleep 1"],"refuse":[]}}]' \
 	    "$W/meta/security/policy.json" >p
 	cat p >"$W/meta/security/policy.json"
-	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+	viv-add -q -m local -i long -t 60 "sleep 39.$BATS_TEST_NUMBER$$" >/dev/null
 }
 
 @test "resident: -e works off what is there, a chain included, and ends with 0" {
@@ -81,7 +81,7 @@ long_task() {
 	no_claim_left
 	[ "$(history_of long)" = 'queued in_progress requeue' ]
 	[ "$(jq -r 'select(.status == "requeue") | .reason, .counted' "$(log_file)" | paste -sd' ')" = 'interrupted false' ]
-	! pgrep -f "sleep 39.$BATS_TEST_NUMBER" >/dev/null
+	! pgrep -f "sleep 39.$BATS_TEST_NUMBER$$" >/dev/null
 }
 
 @test "resident: ctrl-C in its process group leaves no claim" {
@@ -101,7 +101,7 @@ long_task() {
 	kill -KILL "$(stage_pid viv-review)"
 	wait $RESIDENT || :
 	wait_until no_claim_left
-	wait_until eval '! pgrep -f "^sleep 39.$BATS_TEST_NUMBER\$" >/dev/null'
+	wait_until eval '! pgrep -f "^sleep 39.$BATS_TEST_NUMBER$$\$" >/dev/null'
 }
 
 @test "resident: works in the bare environment of cron" {

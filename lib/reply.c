@@ -1,5 +1,5 @@
 /*
- * outcome: what a model's answer, or its failure, means for the task line.
+ * reply: what a model's answer, or its failure, means for the task line.
  *
  *	completed	goes to review
  *	transient	tried again after a back-off, until max_attempts
@@ -11,7 +11,7 @@
  * The program that answers can be anybody's ($VIV_LLM), so its result is looked at member
  * by member, and whatever it calls completed without text is a failure.
  */
-#include "outcome.h"
+#include "reply.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -64,7 +64,7 @@ set_error(cJSON *res, const char *class, const char *code, const char *message)
 }
 
 cJSON *
-outcome_failure(const char *class, const char *code, const char *message)
+reply_failure(const char *class, const char *code, const char *message)
 {
 	cJSON *res = json_new();
 
@@ -79,13 +79,13 @@ clean(cJSON *res)
 	static const struct {
 		const char *name;
 		int types;
-	} known[] = {
-	    {"status", cJSON_String}, {"text", cJSON_String}, {"finish_reason", cJSON_String},
-	    {"model", cJSON_String}, {"requested_model", cJSON_String}, {"usage", cJSON_Object},
+	} known[] = {{"status", cJSON_String}, {"text", cJSON_String},
+	    {"finish_reason", cJSON_String}, {"model", cJSON_String},
+	    {"requested_model", cJSON_String}, {"usage", cJSON_Object},
 	    {"cost_microusd", cJSON_Number | cJSON_NULL},
-	    {"budget_used", cJSON_Number | cJSON_NULL},
-	    {"latency_ms", cJSON_Number}, {"provider", cJSON_String}, {"request_id", cJSON_String},
-	    {"tries", cJSON_Number}, {"error", cJSON_Object}};
+	    {"budget_used", cJSON_Number | cJSON_NULL}, {"latency_ms", cJSON_Number},
+	    {"provider", cJSON_String}, {"request_id", cJSON_String}, {"tries", cJSON_Number},
+	    {"error", cJSON_Object}};
 	static const char *const ours[] = {"file", "text_sha256", "text_bytes", "truncated",
 	    "exit_code", "signal", "stdout", "stderr", "argv", "workdir", "success"};
 
@@ -138,7 +138,7 @@ check_answer(cJSON *res, const char *text, bool altered)
 }
 
 cJSON *
-outcome_result(const cJSON *given, size_t max_chars)
+reply_result(const cJSON *given, size_t max_chars)
 {
 	cJSON *res = cJSON_IsObject(given) ? cJSON_Duplicate(given, true) : json_new();
 	const char *text, *sum;
@@ -173,13 +173,13 @@ outcome_result(const cJSON *given, size_t max_chars)
 }
 
 bool
-outcome_completed(const cJSON *res)
+reply_completed(const cJSON *res)
 {
 	return is(json_str(res, "status"), "completed");
 }
 
 const char *
-outcome_class(const cJSON *res)
+reply_class(const cJSON *res)
 {
 	const char *class = json_str(json_obj(res, "error"), "class");
 
@@ -187,7 +187,7 @@ outcome_class(const cJSON *res)
 }
 
 bool
-outcome_worth_keeping(const cJSON *res)
+reply_worth_keeping(const cJSON *res)
 {
 	const char *text = json_str(res, "text");
 
@@ -320,9 +320,9 @@ record_failed(cJSON *line, const cJSON *res)
 }
 
 void
-outcome_record(cJSON *line, cJSON *res)
+reply_record(cJSON *line, cJSON *res)
 {
-	if (outcome_completed(res))
+	if (reply_completed(res))
 		record_completed(line, res);
 	else
 		record_failed(line, res);
@@ -330,7 +330,7 @@ outcome_record(cJSON *line, cJSON *res)
 }
 
 void
-outcome_cancelled(cJSON *line, cJSON *res, const char *reason)
+reply_cancelled(cJSON *line, cJSON *res, const char *reason)
 {
 	cJSON *ev = stage_requeue(line, reason);
 
@@ -342,7 +342,7 @@ outcome_cancelled(cJSON *line, cJSON *res, const char *reason)
 /* --- the request --- */
 
 cJSON *
-outcome_request(const cJSON *line, const char *ref)
+reply_request(const cJSON *line, const char *ref)
 {
 	static const char *const notes[] = {"status", "safety", "result", "events", "committed",
 	    "reason"};
