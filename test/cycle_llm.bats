@@ -72,13 +72,13 @@ out_has() { [ "$(lines "$T/out")" -ge "$1" ]; }
 	viv-add -q -i b 'second' >/dev/null
 	viv-claim -c 2 -r me -i ada | viv-log | viv-guard | viv-cycle -j 3 >out
 	[ "$(cat "$T/args")" = '-j 3 -l' ]
-	cycle '{prompt:"p"}' -j 300 >many
-	[ "$(tail -n 1 "$T/args")" = '-j 256 -l' ]
 	[ "$(jq -r .prompt "$T/got" | paste -sd' ')" = 'first second' ]
 	jq -se 'all(.claim.token == null and .claim.resident_id == "me" and .claim.identity_id == "ada" and .claim.generation == 1 and
 	    .status == null and .events == null and .safety == null and (.ref | type) == "string") and
 	    .[0].ref != .[1].ref and .[0].model == "m-1"' "$T/got"
 	[ "$(jq -r '.claim.token | length' out | sort -u)" = 32 ]
+	cycle '{prompt:"p"}' -j 300 >many
+	[ "$(tail -n 1 "$T/args")" = '-j 256 -l' ]
 }
 
 @test "cycle: commands alone start no program" {
