@@ -67,7 +67,7 @@ stage 1 viv-claim $ends -w "$window" -r "$name" ${set_identity:+-i "$set_identit
 	${set_count:+-c "$set_count"} ${set_lease:+-l "$set_lease"} ${set_mode:+-m "$set_mode"} \
 	${set_tag:+-T "$set_tag"} |
 	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-cycle -j "$jobs" | stage 5 viv-log |
-	stage 6 viv-review | stage 7 viv-log | stage 8 viv-release >/dev/null &
+	stage 6 viv-review | stage 7 viv-log | stage 8 viv-share | stage 9 viv-release >/dev/null &
 until wait; do :; done
 
 for f in "$state"/failed.*; do

@@ -1,172 +1,89 @@
 /*
- * viv-review: the critic of finished work, and the decisions of people.
+ * viv-review: the critic of finished work, and the decisions of people, jurors, models.
  *
  * As a stage it looks at lines that viv-cycle has completed and ends their attempt:
  * approved, sent back to be tried again with the issues found, or failed when no
- * attempt is left; a task with "review":"human" waits for a person instead. As a verb
- * it is that person (lib/decide.c).
+ * attempt is left. A task with "review" human, jury or model ends it by waiting for
+ * them, so that no line behind it waits too. As a verb it is that person (lib/decide.c),
+ * a juror (lib/jury.c), or it asks the model (lib/judge.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "attempt.h"
-#include "backoff.h"
+#include "buf.h"
 #include "clock.h"
-#include "critic.h"
 #include "decide.h"
 #include "json.h"
 #include "jsonl.h"
+#include "judge.h"
+#include "jury.h"
 #include "opt.h"
+#include "review.h"
 #include "stage.h"
-#include "task.h"
 #include "utf8.h"
+#include "votes.h"
+#include "watch.h"
 
-#define USAGE "viv-review [-hJnq] [-m REASON] [-b WHO] [-C WORLD]" \
-	" [approve|reject|requeue|list] [ID ...]"
+#define USAGE "viv-review [-fhJnq] [-m REASON] [-b WHO] [-C WORLD] " \
+	"[approve|reject|requeue|jury|judge ID ... | vote ID approve|reject | list]"
+
+enum { IDLE_MS = 1000, RETRY_MS = 30000 };	/* judge -f: looks again, asks again */
 
 struct reviewer {
 	struct world w;
-	bool have_world;
 	struct log log;
 	struct fold fold;
 	const char *who, *reason;
-	bool dry, json, quiet;
+	bool named;		/* who, by -b */
+	bool dry, json, quiet, follow;
 };
 
-/* --- the stage --- */
-
-static void
-add_verdict(cJSON *ev, const struct critic *v)
-{
-	json_set_str(ev, "review_verdict", v->verdict);
-	json_set_num(ev, "review_confidence", v->confidence);
-	json_set(ev, "review_issues", cJSON_Duplicate(v->issues, true));
-}
-
-/* The final event repeats what a reader of the log wants to know of the result. */
-static void
-add_outcome(cJSON *ev, const cJSON *line)
-{
-	static const char *const same[] = {"exit_code", "model", "budget_used"};
-	const cJSON *res = json_obj(line, "result");
-	const char *text = json_str(res, "text");
-
-	if (text == NULL)
-		text = json_str(res, "stdout");
-	if (text != NULL)
-		attempt_summary(ev, text);
-	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
-		if (json_get(res, same[i]) != NULL)
-			json_set(ev, same[i], cJSON_Duplicate(json_get(res, same[i]), true));
-	if (json_str(res, "sha256") != NULL)
-		json_set_str(ev, "result_sha256", json_str(res, "sha256"));
-}
-
-static cJSON *
-end_rejected(cJSON *line, const struct critic *v, int attempt)
-{
-	const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(v->issues, 0));
-	struct buf all = {0};
-	const cJSON *item;
-	char *reason;
-	cJSON *ev;
-
-	if (attempt >= task_max_attempts(line)) {
-		reason = mem_fmt("rejected by review: %s", first != NULL ? first : "no reason");
-		ev = stage_final(line, "failed", reason);
-		free(reason);
-		return ev;
-	}
-	ev = stage_final(line, "requeue", "rejected by review");
-	backoff_set(ev, backoff_s(attempt));
-	cJSON_ArrayForEach(item, v->issues) {
-		buf_str(&all, all.len > 0 ? "; " : "");
-		buf_str(&all, item->valuestring);
-	}
-	json_set_str(ev, "errors", all.p);
-	buf_free(&all);
-	return ev;
-}
-
-/* Begin the review. "review" is what the task asks for; an object there is a verdict of
- * before. A final event waits for somebody. */
-static cJSON *
-begin(cJSON *line)
-{
-	const char *how = json_str(line, "review");
-
-	if (how == NULL || strcmp(how, "critic") == 0)
-		return stage_event(line, "pending_review");
-	return stage_final(line, "pending_review", strcmp(how, "human") == 0 ?
-	    "waits for a person" : "waits for a person: no jury and no model reviews here");
-}
-
-static int
-review_line(cJSON *line, void *arg, struct err *e)
-{
-	const struct reviewer *r = arg;
-	int attempt = (int)json_num(json_obj(line, "claim"), "attempt", 1);
-	struct critic v;
-	cJSON *ev, *note;
-
-	(void)e;
-	if (strcmp(stage_status(line), "completed") != 0)
-		return 0;
-	critic_review(r->have_world ? &r->w : NULL, line, &v);
-	ev = begin(line);
-	add_verdict(ev, &v);
-	json_set(ev, "review_suggestions", cJSON_Duplicate(v.suggestions, true));
-	json_set_num(ev, "review_attempt", attempt);
-	if (!json_bool(ev, "final", false)) {
-		ev = v.accepted ? stage_final(line, "approved", NULL) :
-		    end_rejected(line, &v, attempt);
-		add_verdict(ev, &v);
-	}
-	add_outcome(ev, line);
-	note = json_new();
-	json_set_str(note, "verdict", v.verdict);
-	json_set_num(note, "confidence", v.confidence);
-	json_set(note, "issues", cJSON_Duplicate(v.issues, true));
-	json_set_num(note, "attempt", attempt);
-	json_set(line, "review", note);
-	critic_free(&v);
-	return 0;
-}
-
 /* --- the verbs --- */
+
+static void
+print_waiting(const struct fold_task *t, const char *verdict, const char *reason)
+{
+	char age[CLOCK_TEXT], id[256] = "", why[256] = "";
+
+	clock_short(clock_wall() - t->when, age);
+	utf8_printable(id, sizeof(id), t->id, strlen(t->id));
+	utf8_printable(why, sizeof(why), reason, strlen(reason));
+	printf("%-30s %4s  %-13s %s\n", id, age, verdict != NULL ? verdict : "-", why);
+}
 
 static int
 list_one(const struct reviewer *r, const struct fold_task *t, struct err *e)
 {
-	cJSON *ev = fold_event(&r->fold, &r->log, t);
-	const char *verdict = json_str(ev, "review_verdict"), *reason = json_str(ev, "reason");
-	char age[CLOCK_TEXT], id[256] = "", why[256] = "";
-	int rc = 0;
+	cJSON *ev = fold_event(&r->fold, &r->log, t), *records = NULL;
+	struct buf why = {0};
+	int rc = ev != NULL ? votes_read(&r->w, t->id, t->generation, &records, e) : 0;
 
-	if (r->json && ev != NULL) {
+	votes_turn(ev, records, clock_wall(), &why);
+	if (rc == 0 && r->json && ev != NULL) {
+		json_set_str(ev, "reason", why.p);
 		rc = jsonl_write(STDOUT_FILENO, ev, e);
-	} else if (!r->json) {
-		clock_short(clock_wall() - t->when, age);
-		utf8_printable(id, sizeof(id), t->id, strlen(t->id));
-		if (reason != NULL)
-			utf8_printable(why, sizeof(why), reason, strlen(reason));
-		printf("%-30s %4s  %-13s %s\n", id, age, verdict != NULL ? verdict : "-", why);
+	} else if (rc == 0 && !r->json) {
+		print_waiting(t, json_str(ev, "review_verdict"), why.p);
 	}
+	buf_free(&why);
+	cJSON_Delete(records);
 	cJSON_Delete(ev);
 	return rc;
 }
 
 /* What waits, oldest first. */
 static int
-list(const struct reviewer *r)
+list(struct reviewer *r, int argc, char **argv)
 {
 	struct err e = {0};
 	size_t n;
 	struct fold_task **v = decide_waiting(&r->fold, &n);
 	int rc = 0;
 
+	(void)argc;
+	(void)argv;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = list_one(r, v[i], &e);
 	free(v);
@@ -175,50 +92,193 @@ list(const struct reviewer *r)
 	return rc != 0 ? -rc : n > 0 ? 0 : VIV_NO;
 }
 
+/* What became of one id: report it, print the line of an approval; the worst status. */
 static int
-decide_each(struct reviewer *r, int argc, char **argv, const char *status)
+told(const struct reviewer *r, int rc, cJSON *line, struct err *e, int worst)
 {
-	struct decide d = {&r->w, &r->log, &r->fold, r->who, r->reason, r->dry};
+	if (rc < 0)
+		err_warn("%s", e->msg);
+	if (line != NULL && !r->quiet) {
+		int lost = jsonl_write(STDOUT_FILENO, line, e);
+
+		if (lost != 0) {
+			err_warn("%s", e->msg);
+			rc = lost;
+		}
+	}
+	cJSON_Delete(line);
+	return rc < 0 && -rc > worst ? -rc : worst;
+}
+
+static struct decide
+by_whom(struct reviewer *r)
+{
+	return (struct decide){&r->w, &r->log, &r->fold, r->who, r->reason, r->dry};
+}
+
+static int
+decide_each(struct reviewer *r, int argc, char **argv)
+{
+	const char *status = strcmp(argv[0], "approve") == 0 ? "approved" :
+	    strcmp(argv[0], "reject") == 0 ? "failed" : "requeue";
+	struct decide d = by_whom(r);
 	struct err e = {0};
 	int worst = 0;
 
-	for (int i = 0; i < argc; i++) {
+	for (int i = 1; i < argc; i++) {
 		cJSON *line;
 		int rc = decide_task(&d, argv[i], status, &line, &e);
 
-		if (rc == 0 && line != NULL && !r->quiet)
-			rc = jsonl_write(STDOUT_FILENO, line, &e);
-		if (rc != 0)
-			err_warn("%s", e.msg);
-		worst = -rc > worst ? -rc : worst;
-		cJSON_Delete(line);
+		worst = told(r, rc, line, &e, worst);
 	}
 	return worst;
 }
 
 static int
-verbs(struct reviewer *r, int argc, char **argv)
+vote(struct reviewer *r, int argc, char **argv)
 {
-	static const char *const verb[][2] = {{"approve", "approved"}, {"reject", "failed"},
-	    {"requeue", "requeue"}};
-	bool listing = strcmp(argv[0], "list") == 0;
-	const char *status = NULL;
+	struct decide d = by_whom(r);
 	struct err e = {0};
+	cJSON *line;
 	int rc;
 
-	for (size_t i = 0; i < sizeof(verb) / sizeof(verb[0]); i++)
-		if (strcmp(argv[0], verb[i][0]) == 0)
-			status = verb[i][1];
-	if (status == NULL && !listing)
-		opt_usage("'%s' is not approve, reject, requeue or list", argv[0]);
-	if (listing && argc > 1)
-		opt_usage("unexpected argument '%s'", argv[1]);
-	if (!listing && argc < 2)
+	if (argc != 3 || (strcmp(argv[2], "approve") != 0 && strcmp(argv[2], "reject") != 0))
+		opt_usage("vote wants an id, and approve or reject");
+	if (!r->named && (d.who = getenv("VIV_RESIDENT")) == NULL)
+		opt_usage("who votes? name a juror with -b");
+	rc = jury_vote(&d, argv[1], argv[2], &line, &e);
+	return told(r, rc, line, &e, 0);
+}
+
+static int
+show_jury(const struct reviewer *r, const cJSON *jury, struct err *e)
+{
+	const cJSON *v;
+
+	if (r->json)
+		return jsonl_write(STDOUT_FILENO, jury, e);
+	cJSON_ArrayForEach(v, json_arr(jury, "jurors")) {
+		const char *said = json_str(v, "vote"), *text = json_str(v, "reason");
+		char name[256] = "", why[1024] = "";
+
+		utf8_printable(
+		    name, sizeof(name), json_str(v, "juror"), strlen(json_str(v, "juror")));
+		if (text != NULL)
+			utf8_printable(why, sizeof(why), text, strlen(text));
+		printf("%-30s %-8s %s\n", name, said != NULL ? said : "-", why);
+	}
+	return 0;
+}
+
+/* Finish what a crash has left, then show who has said what. */
+static int
+jury(struct reviewer *r, int argc, char **argv)
+{
+	struct decide d = by_whom(r);
+	struct err e = {0};
+	int worst = 0;
+
+	for (int i = 1; i < argc; i++) {
+		cJSON *line, *look = NULL;
+		int rc = jury_settle(&d, argv[i], &line, &e);
+
+		if (rc == 1)
+			err_warn("'%s': a majority had voted; recorded", argv[i]);
+		worst = told(r, rc, line, &e, worst);
+		if (rc == 0 && (rc = jury_look(&d, argv[i], &look, &e)) == 0)
+			rc = show_jury(r, look, &e);
+		if (rc < 0)
+			worst = told(r, rc, NULL, &e, worst);
+		cJSON_Delete(look);
+	}
+	return worst;
+}
+
+/* Once over the ids, or over all that waits. */
+static int
+judge_pass(struct reviewer *r, struct judge *j, int argc, char **argv, int *decided_out)
+{
+	struct decide d = by_whom(r);
+	size_t n = 0;
+	struct fold_task **v = argc > 1 ? NULL : decide_waiting(&r->fold, &n);
+	int worst = 0;
+
+	if (argc > 1)
+		n = (size_t)argc - 1;
+	for (size_t i = 0; i < n && worst != VIV_UNAVAILABLE; i++) {
+		struct err e = {0};
+		cJSON *line;
+		int rc = judge_task(j, &d, v != NULL ? v[i]->id : argv[i + 1], v == NULL, &line,
+		    &e);
+
+		*decided_out += rc == 1;
+		worst = told(r, rc, line, &e, worst);
+	}
+	free(v);
+	return worst;
+}
+
+static int
+judge(struct reviewer *r, int argc, char **argv)
+{
+	struct err e = {0};
+	struct judge j;
+	int decided = 0, rc, watch;
+
+	if (r->dry)		/* there is nothing to find out without asking */
+		return VIV_NO;
+	if (judge_open(&j, &r->w, &e) != 0)
+		err_die(&e);
+	watch = r->follow ? watch_open(&r->w) : -1;
+	rc = judge_pass(r, &j, argc, argv, &decided);
+	while (r->follow && rc != VIV_IO) {
+		long pause = rc == VIV_UNAVAILABLE || rc == VIV_REFUSED ? RETRY_MS : IDLE_MS;
+		int64_t until = clock_boot_ns() + pause * 1000000;
+
+		do {
+			if (watch_wait(watch, IDLE_MS, false) == WATCH_GONE)
+				goto out;
+			watch_drain(watch);
+		} while (clock_boot_ns() < until && pause == RETRY_MS);
+		if (fold_read(&r->fold, &r->log, false, &e) != 0)
+			err_die(&e);
+		rc = judge_pass(r, &j, 1, argv, &decided);
+	}
+out:
+	judge_close(&j);
+	if (watch >= 0)
+		close(watch);
+	return rc != 0 || r->follow ? rc : decided > 0 ? 0 : VIV_NO;
+}
+
+static int
+verbs(struct reviewer *r, int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct reviewer *r, int argc, char **argv);
+		int least, most;	/* words with the verb itself, 0: any number */
+	} verb[] = {{"approve", decide_each, 2, 0}, {"reject", decide_each, 2, 0},
+	    {"requeue", decide_each, 2, 0}, {"vote", vote, 2, 3}, {"jury", jury, 2, 0},
+	    {"judge", judge, 1, 0}, {"list", list, 1, 1}};
+	const size_t n = sizeof(verb) / sizeof(verb[0]);
+	struct err e = {0};
+	size_t i = 0;
+	int rc;
+
+	while (i < n && strcmp(argv[0], verb[i].name) != 0)
+		i++;
+	if (i == n)
+		opt_usage("'%s' is not approve, reject, requeue, vote, jury, judge or list",
+		    argv[0]);
+	if (verb[i].most > 0 && argc > verb[i].most)
+		opt_usage("unexpected argument '%s'", argv[verb[i].most]);
+	if (argc < verb[i].least)
 		opt_usage("%s what? name an id", argv[0]);
 	if (world_open(&r->w, opt_world, &e) != 0 || log_open(&r->log, &r->w, &e) != 0 ||
 	    fold_read(&r->fold, &r->log, !r->dry, &e) != 0)
 		err_die(&e);
-	rc = listing ? list(r) : decide_each(r, argc - 1, argv + 1, status);
+	rc = verb[i].run(r, argc, argv);
 	fold_free(&r->fold);
 	log_close(&r->log);
 	return rc;
@@ -229,10 +289,11 @@ stage(struct reviewer *r)
 {
 	struct err e = {0};
 
-	r->have_world = world_open(&r->w, opt_world, &e) == 0;
-	if (!r->have_world && (opt_world != NULL || getenv("VIV_ROOT") != NULL))
+	bool have_world = world_open(&r->w, opt_world, &e) == 0;
+
+	if (!have_world && (opt_world != NULL || getenv("VIV_ROOT") != NULL))
 		err_die(&e);
-	return stage_run(review_line, r);
+	return stage_run(review_line, have_world ? &r->w : NULL);
 }
 
 int
@@ -241,14 +302,15 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{"reason", required_argument, NULL, 'm'}, {"by", required_argument, NULL, 'b'},
 		{"dry-run", no_argument, NULL, 'n'}, {"json", no_argument, NULL, 'J'},
-		{"quiet", no_argument, NULL, 'q'}, {NULL, 0, NULL, 0}};
+		{"quiet", no_argument, NULL, 'q'}, {"follow", no_argument, NULL, 'f'},
+		{NULL, 0, NULL, 0}};
 	const char *user = getenv("USER");
 	struct reviewer r = {.who = NULL};
 	char *human;
 	int c, rc;
 
 	opt_init(argc, argv, USAGE);
-	while ((c = opt_next(argc, argv, "m:b:nJq", longs)) != -1) {
+	while ((c = opt_next(argc, argv, "m:b:nJqf", longs)) != -1) {
 		if (c == 'm')
 			r.reason = optarg;
 		if (c == 'b')
@@ -256,9 +318,11 @@ main(int argc, char **argv)
 		r.dry |= c == 'n';
 		r.json |= c == 'J';
 		r.quiet |= c == 'q';
+		r.follow |= c == 'f';
 	}
 	human = mem_fmt("human:%s", user != NULL && *user != '\0' ? user : "unknown");
-	if (r.who == NULL || *r.who == '\0')
+	r.named = r.who != NULL && *r.who != '\0';
+	if (!r.named)
 		r.who = human;
 	rc = optind < argc ? verbs(&r, argc - optind, argv + optind) : stage(&r);
 	if (r.w.root != NULL)

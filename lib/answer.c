@@ -27,73 +27,25 @@
 #define CANCEL_NS	INT64_C(2000000000)
 #define SAY_NS		INT64_C(60000000000)
 
-enum { GRACE_S = 5, ENV_MAX = 256, NO_WORLD_CHARS = 64000 };
-enum { PROGRAM_JOBS_MAX = 256 };	/* more lines wait in the program */
-
-extern char **environ;
+enum { GRACE_S = 5, NO_WORLD_CHARS = 64000 };
 
 /* --- the co-process --- */
-
-/* What viv-llm needs: where it is, its own settings, keys, the way out, language. */
-static bool
-passed_on(const char *var)
-{
-	static const char *const name[] = {"HOME", "PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE",
-	    "TMPDIR", "USER", "LOGNAME", "DEFAULT_GROQ_MODEL", "SSL_CERT_FILE", "SSL_CERT_DIR",
-	    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-	    "ALL_PROXY", "NO_PROXY"};
-	static const char *const prefix[] = {"VIV_", "VIVARIUM_", "SWARM_", "GROQ_", "OPENAI_"};
-	size_t n = strcspn(var, "=");
-
-	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
-		if (strncmp(var, prefix[i], strlen(prefix[i])) == 0)
-			return true;
-	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
-		if (strlen(name[i]) == n && memcmp(var, name[i], n) == 0)
-			return true;
-	return n > 8 && memcmp(var + n - 8, "_API_KEY", 8) == 0;
-}
-
-static char **
-environment(const struct world *w)
-{
-	char **env = mem_zero(ENV_MAX + 2, sizeof(*env));
-	size_t n = 0;
-
-	for (char **v = environ; *v != NULL && n < ENV_MAX; v++)
-		if (passed_on(*v) && strncmp(*v, "VIV_ROOT=", 9) != 0)
-			env[n++] = mem_dup(*v);
-	if (w != NULL)
-		env[n] = mem_fmt("VIV_ROOT=%s", w->root);
-	return env;
-}
 
 int
 answer_open(struct answer_setup *s, const struct world *w, size_t jobs, struct err *e)
 {
-	const char *program = getenv("VIV_LLM");
 	struct world_limits lim = {.max_result_chars = NO_WORLD_CHARS};
 	int rc = w != NULL ? world_limits(w, &lim, e) : 0;
 
 	*s = (struct answer_setup){.w = w, .max_chars = (size_t)lim.max_result_chars};
-	s->argv[0] = mem_dup(program != NULL && *program != '\0' ? program : "viv-llm");
-	s->argv[1] = mem_dup("-j");
-	s->argv[2] = mem_fmt("%zu", jobs < PROGRAM_JOBS_MAX ? jobs : PROGRAM_JOBS_MAX);
-	s->argv[3] = mem_dup("-l");
-	s->env = environment(w);
-	s->co = (struct coproc){.argv = s->argv, .env = s->env};
+	model_open(&s->model, w, jobs);
 	return rc;
 }
 
 void
 answer_close(struct answer_setup *s)
 {
-	coproc_close(&s->co);
-	for (size_t i = 0; i < 4; i++)
-		free(s->argv[i]);
-	for (char **v = s->env; v != NULL && *v != NULL; v++)
-		free(*v);
-	free(s->env);
+	model_close(&s->model);
 }
 
 static void
@@ -101,7 +53,7 @@ send_line(struct answer *a)
 {
 	cJSON *req = reply_request(a->at.line, a->ref);
 
-	a->sent = coproc_send(&a->setup->co, req);
+	a->sent = coproc_send(&a->setup->model.co, req);
 	cJSON_Delete(req);
 }
 
@@ -134,18 +86,18 @@ take(cJSON *line, void *arg)
 	struct answer *a = ref != NULL ? find(s, ref) : NULL;
 
 	if (ref == NULL) {
-		coproc_bad(&s->co, "wrote a line without a 'ref'");
+		coproc_bad(&s->model.co, "wrote a line without a 'ref'");
 	} else if (a == NULL) {
-		coproc_bad(&s->co, "answered '%.40s', which nobody asked", ref);
+		coproc_bad(&s->model.co, "answered '%.40s', which nobody asked", ref);
 	} else if (a->done) {
-		coproc_bad(&s->co, "answered '%.40s' twice", ref);
+		coproc_bad(&s->model.co, "answered '%.40s' twice", ref);
 	} else if (json_obj(line, "result") == NULL) {
-		coproc_bad(&s->co, "answered '%.40s' without a 'result'", ref);
+		coproc_bad(&s->model.co, "answered '%.40s' without a 'result'", ref);
 		fail(a, "transient", "malformed", "the answer has no result");
 	} else {
 		a->given = cJSON_DetachItemFromObjectCaseSensitive(line, "result");
 		a->done = true;
-		coproc_good(&s->co);
+		coproc_good(&s->model.co);
 	}
 	cJSON_Delete(line);
 }
@@ -154,7 +106,7 @@ take(cJSON *line, void *arg)
 static void
 send_again(struct answer_setup *s)
 {
-	coproc_forget(&s->co);
+	coproc_forget(&s->model.co);
 	for (struct answer *a = s->first; a != NULL; a = a->next)
 		if (!a->done)
 			send_line(a);
@@ -164,10 +116,10 @@ send_again(struct answer_setup *s)
 static void
 share_out(struct answer_setup *s, const char *how)
 {
-	int code = s->co.exit_code;
-	bool config = !s->co.killed && (code == VIV_CONFIG || code == VIV_USAGE ||
+	int code = s->model.co.exit_code;
+	bool config = !s->model.co.killed && (code == VIV_CONFIG || code == VIV_USAGE ||
 	    code == VIV_NOEXEC || code == VIV_NOTFOUND);
-	uint64_t written = s->co.written;
+	uint64_t written = s->model.co.written;
 	int64_t now = clock_boot_ns();
 
 	if (s->first != NULL || code != 0)
@@ -178,7 +130,7 @@ share_out(struct answer_setup *s, const char *how)
 		if (a->kill_ns != 0 || config)
 			fail(a, config ? "config" : "transient", config ? "config" : "died", how);
 		else if (a->sent <= written || now >= a->deadline_ns)
-			fail(a, s->co.killed ? "interrupted" : "transient", "died", how);
+			fail(a, s->model.co.killed ? "interrupted" : "transient", "died", how);
 	}
 	send_again(s);
 }
@@ -186,18 +138,18 @@ share_out(struct answer_setup *s, const char *how)
 int
 answer_poll(struct answer_setup *s, struct pollfd *fds, int *timeout_ms)
 {
-	return coproc_poll(&s->co, fds, timeout_ms);
+	return coproc_poll(&s->model.co, fds, timeout_ms);
 }
 
 int
 answer_work(struct answer_setup *s, struct err *e)
 {
-	int rc = coproc_step(&s->co, take, s, e);
+	int rc = coproc_step(&s->model.co, take, s, e);
 
 	if (rc == 1)
 		share_out(s, e->msg);
 	if (rc == -VIV_CONFIG) {
-		coproc_forget(&s->co);
+		coproc_forget(&s->model.co);
 		for (struct answer *a = s->first; a != NULL; a = a->next)
 			fail(a, "config", "config", e->msg);
 	}
@@ -252,7 +204,7 @@ answer_start(struct answer *a, struct answer_setup *s, cJSON *line)
 static void
 take_back(struct answer *a)
 {
-	struct coproc *co = &a->setup->co;
+	struct coproc *co = &a->setup->model.co;
 	cJSON *cancel;
 
 	if (a->kill_ns != 0 || a->done)
@@ -302,7 +254,7 @@ answer_step(struct answer *a)
 		take_back(a);
 	}
 	if (a->kill_ns != 0 && now >= a->kill_ns && !a->done) {
-		coproc_kill(&a->setup->co);
+		coproc_kill(&a->setup->model.co);
 		a->kill_ns = now + CANCEL_NS;
 	}
 	return a->done;

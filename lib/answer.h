@@ -11,8 +11,8 @@
 #include <cjson/cJSON.h>
 
 #include "attempt.h"
-#include "coproc.h"
 #include "err.h"
+#include "model.h"
 #include "world.h"
 
 enum { ANSWER_POLLFDS = COPROC_POLLFDS };
@@ -20,11 +20,10 @@ enum { ANSWER_POLLFDS = COPROC_POLLFDS };
 /* What all answers of a viv-cycle share: answer_open, answer_close. */
 struct answer_setup {
 	const struct world *w;		/* NULL: no world */
-	struct coproc co;
+	struct model model;
 	struct answer *first;		/* those that wait */
 	unsigned long long refs;
 	size_t max_chars;		/* code points kept of an answer */
-	char *argv[5], **env;
 	char said[256];			/* the last complaint about the configuration, */
 	int64_t said_ns;		/* and when, CLOCK_BOOTTIME */
 };

@@ -190,19 +190,20 @@ commit_line(struct log *l, cJSON *line, struct err *e)
 	return rc;
 }
 
-/* Take slot a->generation on top of prev for ev, and record it. */
+/* Take slot a->generation on top of prev for ev, and record it. The caller decided by what
+ * he had read of the log, so whatever was added since then counts: another's whole
+ * decision, with its slot gone again, leaves no other trace. */
 static int
 decide(struct log *l, const struct attempt *a, int64_t prev, cJSON *ev, struct err *e)
 {
 	struct slot_owner owner = {.resident = a->resident};
 	const char *status = json_str(ev, "status");
-	struct log_mark mark;
+	struct log_mark mark = log_read_mark(l);
 	char token[33];
-	int rc = log_mark(l, &mark, e);
+	int rc;
 
 	rand_hex(token, 16);
-	if (rc == 0)
-		rc = slot_put(l->w, a->id, a->generation, prev, kind_of(ev), token, &owner, ev, e);
+	rc = slot_put(l->w, a->id, a->generation, prev, kind_of(ev), token, &owner, ev, e);
 	if (rc == 0)
 		rc = log_append_once(l, &ev, 1, a->id, a->generation, mark, e);
 	if (rc < 0)

@@ -1,22 +1,25 @@
 /*
- * decide: what a person says about work that waits for one.
+ * decide: what a person, a jury or a second model says about work that waits for it.
  *
  * Nobody reviews what he wrote: whoever claimed any attempt of the task, or asked for
  * it by name, is refused, with and without the "human:" that people's names carry
  * in the log. An approval is of bytes, not of a name: the stored result must still
  * have the SHA-256 that the waiting event recorded. Only then the decision takes the
  * task's next slot (lib/commit.c), so two people cannot both decide, nor a person and
- * a resident.
+ * a resident, nor a person and a jury.
  */
 #include "decide.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "commit.h"
 #include "file.h"
 #include "json.h"
+#include "outcome.h"
 #include "scan.h"
+#include "votes.h"
 
 enum { RESULT_MAX = 16 * 1024 * 1024 };
 
@@ -58,8 +61,8 @@ look_for_author(const struct log_line *line, void *arg)
 	return 0;
 }
 
-static int
-check_author(const struct decide *d, const char *id, struct err *e)
+int
+decide_check_author(const struct decide *d, const char *id, struct err *e)
 {
 	struct authors a = {id, d->who, false};
 	struct log all;
@@ -76,11 +79,11 @@ check_author(const struct decide *d, const char *id, struct err *e)
 }
 
 static int
-read_result(const struct decide *d, const char *name, const char *want, cJSON **out, struct err *e)
+read_result(const struct world *w, const char *name, const char *want, cJSON **out, struct err *e)
 {
 	char hash[FILE_SHA256];
 	struct buf text = {0};
-	int rc = file_read(d->w->fd, name, RESULT_MAX, &text, e);
+	int rc = file_read(w->fd, name, RESULT_MAX, &text, e);
 
 	if (rc == -VIV_NO)
 		rc = err_set(e, VIV_CONFIG, "'%s' is missing: no evidence of what was produced",
@@ -97,14 +100,21 @@ read_result(const struct decide *d, const char *name, const char *want, cJSON **
 	return rc;
 }
 
-/* The task line of the waiting attempt, from its result file. */
-static int
-rebuild(const struct decide *d, const struct fold_task *t, const cJSON *waiting, cJSON **line_out,
+/* The generation whose result an event is about. */
+static int64_t
+generation_of(const cJSON *ev)
+{
+	return (int64_t)json_num(ev, "result_generation", json_num(ev, "generation", 0));
+}
+
+int
+decide_rebuild(const struct world *w, const char *id, const cJSON *ev, cJSON **line_out,
     struct err *e)
 {
-	char *name = mem_fmt("%s/%s.%lld.json", WORLD_RESULTS, t->id, (long long)t->generation);
-	cJSON *file = NULL, *line, *note;
-	int rc = read_result(d, name, json_str(waiting, "result_sha256"), &file, e);
+	char *name =
+	    mem_fmt("%s/%s.%lld.json", WORLD_RESULTS, id, (long long)generation_of(ev));
+	cJSON *file = NULL, *line;
+	int rc = read_result(w, name, json_str(ev, "result_sha256"), &file, e);
 
 	free(name);
 	if (rc != 0)
@@ -114,14 +124,10 @@ rebuild(const struct decide *d, const struct fold_task *t, const cJSON *waiting,
 		cJSON_Delete(line);
 		line = cJSON_DetachItemFromObjectCaseSensitive(file, "task");
 	}
-	json_set_str(line, "id", t->id);
+	json_set_str(line, "id", id);
 	for (const char *const *m = (const char *const[]){"claim", "result", NULL}; *m != NULL; m++)
 		if (json_obj(file, *m) != NULL)
 			json_set(line, *m, cJSON_DetachItemFromObjectCaseSensitive(file, *m));
-	note = json_new();
-	json_set_str(note, "verdict", "APPROVE");
-	json_set_str(note, "by", d->who);
-	json_set(line, "review", note);
 	json_set_str(line, "status", "approved");
 	json_set_bool(line, "committed", true);
 	cJSON_Delete(file);
@@ -141,6 +147,8 @@ repeat(cJSON *ev, const cJSON *waiting)
 		if (v != NULL)
 			json_set(ev, member[i], cJSON_Duplicate(v, true));
 	}
+	if (json_str(waiting, "result_sha256") != NULL)
+		json_set_num(ev, "result_generation", (double)generation_of(waiting));
 }
 
 static cJSON *
@@ -194,25 +202,50 @@ decide_waiting(const struct fold *f, size_t *n_out)
 	return v;
 }
 
-int
-decide_task(const struct decide *d, const char *id, const char *status, cJSON **line_out,
-    struct err *e)
+/* The task waits; its last event in *waiting_out. */
+static int
+find_waiting(const struct decide *d, const char *id, cJSON **waiting_out,
+    const struct fold_task **task_out, struct err *e)
 {
 	const struct fold_task *t = fold_get(d->fold, id);
-	cJSON *waiting, *ev;
-	int rc;
 
-	*line_out = NULL;
 	if (t == NULL)
 		return err_set(e, VIV_NO, "'%s' is not in the log", id);
 	if (!decide_waits(t))
 		return err_set(e, VIV_NO, "'%s' does not wait for a review: it is %s", id,
 		    task_status_name((enum task_status)t->status));
-	if ((rc = task_id_check(id, e)) != 0 || (rc = check_author(d, id, e)) != 0)
-		return rc;
-	waiting = fold_event(d->fold, d->log, t);
-	if (strcmp(status, "approved") == 0)
-		rc = rebuild(d, t, waiting, line_out, e);
+	*waiting_out = fold_event(d->fold, d->log, t);
+	*task_out = t;
+	return task_id_check(id, e);
+}
+
+/* While a jury or a model has its turn, only a person may come before it. */
+static int
+check_turn(const struct decide *d, const char *id, const cJSON *waiting, struct err *e)
+{
+	if (json_arr(waiting, "jury") == NULL ||
+	    strncmp(d->who, HUMAN, sizeof(HUMAN) - 1) == 0 ||
+	    votes_turn(waiting, NULL, clock_wall(), NULL) != VOTES_BY_JURY)
+		return 0;
+	return err_set(e, VIV_REFUSED, "'%s' is for its jury to decide, or for a person: "
+	    "'%s' can only vote", id, d->who);
+}
+
+int
+decide_task(const struct decide *d, const char *id, const char *status, cJSON **line_out,
+    struct err *e)
+{
+	static const struct critic yes = {.verdict = "APPROVE", .confidence = 1};
+	const struct fold_task *t;
+	cJSON *waiting = NULL, *ev;
+	int rc = find_waiting(d, id, &waiting, &t, e);
+
+	*line_out = NULL;
+	if (rc == 0 && (rc = check_turn(d, id, waiting, e)) == 0)
+		rc = decide_check_author(d, id, e);
+	if (rc == 0 && strcmp(status, "approved") == 0 &&
+	    (rc = decide_rebuild(d->w, id, waiting, line_out, e)) == 0)
+		outcome_note(*line_out, &yes, 0, d->who);
 	if (rc == 0 && !d->dry) {
 		ev = decision(d, status, waiting);
 		rc = commit_decide(d->log, id, d->who, fold_base(t), ev, NULL, e);
@@ -222,6 +255,54 @@ decide_task(const struct decide *d, const char *id, const char *status, cJSON **
 		cJSON_Delete(*line_out);
 		*line_out = NULL;
 	}
+	cJSON_Delete(waiting);
+	return rc;
+}
+
+/* The event of a verdict on the line, which keeps no trace of it. */
+static cJSON *
+verdict_event(const struct decide *d, cJSON *line, const struct critic *v, const cJSON *waiting)
+{
+	int attempt = (int)json_num(waiting, "attempt", json_num(waiting, "review_attempt", 1));
+	cJSON *made = outcome_end(line, v, attempt, d->who), *ev = cJSON_Duplicate(made, true);
+
+	json_del(line, "events");
+	json_set_bool(line, "committed", true);
+	outcome_note(line, v, attempt, d->who);
+	json_set_num(ev, "attempt", attempt);
+	if (v->accepted) {
+		char *reason = mem_fmt("approved by %s", d->who);
+
+		json_set_str(ev, "reason", reason);
+		free(reason);
+	}
+	json_set(ev, "review_suggestions", cJSON_Duplicate(v->suggestions, true));
+	repeat(ev, waiting);
+	return ev;
+}
+
+int
+decide_verdict(const struct decide *d, const char *id, const struct critic *v, cJSON **line_out,
+    struct err *e)
+{
+	const struct fold_task *t;
+	cJSON *waiting = NULL, *line = NULL, *ev;
+	int rc = find_waiting(d, id, &waiting, &t, e);
+
+	*line_out = NULL;
+	if (rc == 0)
+		rc = decide_rebuild(d->w, id, waiting, &line, e);
+	if (rc == 0) {
+		ev = verdict_event(d, line, v, waiting);
+		if (!d->dry)
+			rc = commit_decide(d->log, id, d->who, fold_base(t), ev, NULL, e);
+		cJSON_Delete(ev);
+	}
+	if (rc == 0 && v->accepted) {
+		*line_out = line;
+		line = NULL;
+	}
+	cJSON_Delete(line);
 	cJSON_Delete(waiting);
 	return rc;
 }

@@ -19,17 +19,20 @@
 const struct layout_dir layout_dirs[] = {
     {WORLD_MUTABLE, 0777,
 	"queue.json queue.json.damaged-* .queue.lock queue_archive.jsonl "
-	"task_locks results work PAUSE .cache .swarm library quality_gate_queue.json .*.lock"},
+	"task_locks results work PAUSE .cache .swarm library quality_gate_queue.json "
+	"review_votes.jsonl .*.lock"},
     {WORLD_LOCKS, 0777, "*.lock *.lock.[0-9]*"},
     {WORLD_RESULTS, 0777, "*.[0-9]*.json"},
     {WORLD_WORK, 0777, "*.[0-9]*"},
     {WORLD_CACHE, 0700, NULL},
     {SWARM, 0777,
-	"*.json kill_switch.json.damaged *.jsonl .*.lock identities discussions journals"},
+	"*.json kill_switch.json.damaged *.jsonl .*.lock identities discussions journals "
+	"shares"},
     {SWARM "/identities", 0777, "*.json .*.lock"},
     {SWARM "/discussions", 0777, NULL},
     {SWARM "/journals", 0700, NULL},
-    {LIBRARY, 0777, "community_library creative_works"},
+    {SWARM "/shares", 0777, "*.[0-9]*.json"},
+    {LIBRARY, 0777, "community_library creative_works swarm_docs resident_suggestions"},
     {LIBRARY "/community_library", 0777, NULL},
     {LIBRARY "/community_library/swarm_docs", 0777, NULL},
     {LIBRARY "/community_library/resident_suggestions", 0777, NULL},

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "json.h"
 #include "standing.h"
+#include "votes.h"
 
 /* The reason that the event of task i's state gives. */
 static char *
@@ -18,6 +19,25 @@ logged_reason(const struct standing *s, const char *id)
 
 	cJSON_Delete(ev);
 	return out;
+}
+
+/* Who is waited for, by now: a jury and a model have their time. */
+static char *
+review_reason(const struct standing *s, const char *id)
+{
+	const struct fold_task *t = fold_get(&s->fold, id);
+	cJSON *ev = t != NULL ? fold_event(&s->fold, &s->log, t) : NULL, *records = NULL;
+	struct buf why = {0};
+	struct err unheard;
+
+	if (json_str(ev, "review_by") != NULL &&
+	    votes_read(s->w, id, t->generation, &records, &unheard) == 0)
+		votes_turn(ev, records, clock_wall(), &why);
+	else if (json_str(ev, "reason") != NULL)
+		buf_str(&why, json_str(ev, "reason"));
+	cJSON_Delete(records);
+	cJSON_Delete(ev);
+	return why.p;
 }
 
 static char *
@@ -90,6 +110,7 @@ standing_reason(const struct standing *s, size_t i)
 	case STANDING_BLOCKED:
 		return blocked_reason(s, i);
 	case STANDING_IN_REVIEW:
+		return review_reason(s, s->board.v[i].id);
 	case STANDING_APPROVED:
 	case STANDING_FAILED:
 		return logged_reason(s, s->board.v[i].id);

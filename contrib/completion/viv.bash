@@ -39,7 +39,7 @@ _viv() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_viv_flags "$cmd" | sort -u)" -- "$cur")
 	elif ((COMP_CWORD >= at)); then
 		case $cmd in
-		viv-status | viv-release | viv-review | viv-claim)
+		viv-status | viv-release | viv-review | viv-share | viv-claim)
 			words=$(_viv_ids) ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "${words-}" -- "$cur"; compgen -f -- "$cur")
