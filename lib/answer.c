@@ -27,7 +27,7 @@
 #define CANCEL_NS	INT64_C(2000000000)
 #define SAY_NS		INT64_C(60000000000)
 
-enum { GRACE_S = 5, NO_PROGRAM = 126, NO_WORLD_CHARS = 64000 };
+enum { GRACE_S = 5, NO_WORLD_CHARS = 64000 };
 
 /* --- the co-process --- */
 
@@ -116,12 +116,14 @@ send_again(struct answer_setup *s)
 static void
 share_out(struct answer_setup *s, const char *how)
 {
-	bool config = !s->model.co.killed && (s->model.co.exit_code == VIV_CONFIG ||
-	    s->model.co.exit_code == NO_PROGRAM || s->model.co.exit_code == VIV_NOTFOUND);
+	int code = s->model.co.exit_code;
+	bool config = !s->model.co.killed && (code == VIV_CONFIG || code == VIV_USAGE ||
+	    code == VIV_NOEXEC || code == VIV_NOTFOUND);
 	uint64_t written = s->model.co.written;
 	int64_t now = clock_boot_ns();
 
-	err_warn("%s", how);
+	if (s->first != NULL || code != 0)
+		err_warn("%s", how);
 	for (struct answer *a = s->first; a != NULL; a = a->next) {
 		if (a->done)
 			continue;

@@ -17,7 +17,7 @@
 #include "halt.h"
 #include "json.h"
 
-enum { ENV_MAX = 256, TICK_MS = 1000 };
+enum { ENV_MAX = 256, TICK_MS = 1000, JOBS_MAX = 256 };
 
 extern char **environ;
 
@@ -62,7 +62,8 @@ model_open(struct model *m, const struct world *w, size_t jobs)
 
 	m->argv[0] = mem_dup(program != NULL && *program != '\0' ? program : "viv-llm");
 	m->argv[1] = mem_dup("-j");
-	m->argv[2] = mem_fmt("%zu", jobs);
+	/* More lines than it works on at once wait in it. */
+	m->argv[2] = mem_fmt("%zu", jobs < JOBS_MAX ? jobs : JOBS_MAX);
 	m->argv[3] = mem_dup("-l");
 	m->argv[4] = NULL;
 	m->env = environment(w);

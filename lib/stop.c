@@ -1,12 +1,14 @@
 /*
  * stop: the handler sets a flag, nothing else; the signals are blocked except while
- * ppoll(2) waits.
+ * ppoll(2) waits. One that has arrived since counts already: whoever asks after having
+ * read what another process wrote must not be behind that process.
  */
 #include "stop.h"
 
 #include <signal.h>
 #include <time.h>
 
+static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t asked;
 
 static void
@@ -19,7 +21,6 @@ on_signal(int sig)
 void
 stop_catch(void)
 {
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction sa = {.sa_handler = on_signal};
 	sigset_t block;
 
@@ -35,7 +36,14 @@ stop_catch(void)
 bool
 stop_asked(void)
 {
-	return asked != 0;
+	sigset_t waiting;
+	bool yes = asked != 0;
+
+	sigemptyset(&waiting);
+	sigpending(&waiting);
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]) && !yes; i++)
+		yes = sigismember(&waiting, sigs[i]) == 1;
+	return yes;
 }
 
 int

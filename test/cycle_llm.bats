@@ -77,6 +77,8 @@ out_has() { [ "$(lines "$T/out")" -ge "$1" ]; }
 	    .status == null and .events == null and .safety == null and (.ref | type) == "string") and
 	    .[0].ref != .[1].ref and .[0].model == "m-1"' "$T/got"
 	[ "$(jq -r '.claim.token | length' out | sort -u)" = 32 ]
+	cycle '{prompt:"p"}' -j 300 >many
+	[ "$(tail -n 1 "$T/args")" = '-j 256 -l' ]
 }
 
 @test "cycle: commands alone start no program" {
@@ -225,8 +227,10 @@ fails() {
 		must grep -qF "cannot run '$llm'" talk
 	done
 	export VIV_LLM=$T/llm
-	program 'exit 78'
-	cycle '{prompt:"p"}' | jq -e '.status == "requeue" and .events[0].counted == false and .events[0].error_class == "config"'
+	for code in 2 78 126 127; do
+		program "exit $code"
+		cycle '{prompt:"p"}' | jq -e '.status == "requeue" and .events[0].counted == false and .events[0].error_class == "config"'
+	done
 }
 
 @test "cycle: a program that writes rubbish is given up, and the talk is bounded" {
