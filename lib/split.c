@@ -324,8 +324,8 @@ child_of(const cJSON *task, const struct split_plan *p, const char *step, size_t
     size_t max_chars)
 {
 	static const char *const more[] = {"mode", "model", "priority", "tags", "identity_id",
-	    "resident_identity", "author_id", "review", "system", "max_tokens", "temperature", "timeout",
-	    "deadline", "max_attempts", "on_dependency_failure", NULL};
+	    "resident_identity", "author_id", "review", "system", "max_tokens", "temperature",
+	    "timeout", "deadline", "max_attempts", "on_dependency_failure", NULL};
 	static const char *const intensity[] = {"intensity", NULL};
 	const char *id = json_str(task, "id"), *type = json_str(task, "type");
 	int64_t min = micro(task, "min_budget", SPLIT_MIN_BUDGET);

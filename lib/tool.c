@@ -199,7 +199,8 @@ tool_parse(struct tool *t, const char *text, size_t n, struct err *e)
 		return rc;
 	}
 	t->body = text_dup(text_trim(rest.p != NULL ? rest : text_of("")));
-	words = mem_fmt("%s %s %s", t->name, t->description, t->keywords != NULL ? t->keywords : "");
+	words = mem_fmt(
+	    "%s %s %s", t->name, t->description, t->keywords != NULL ? t->keywords : "");
 	t->bag = bag_of(words);
 	free(words);
 	return 0;

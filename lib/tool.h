@@ -28,7 +28,7 @@ struct tool_list {
 
 /* The pure part: one file's text. -VIV_CONFIG naming what is missing. */
 int tool_parse(struct tool *t, const char *text, size_t n, struct err *e);
-void tool_add(struct tool_list *l, struct tool *t);	/* takes it over; a name that is there: freed */
+void tool_add(struct tool_list *l, struct tool *t);	/* takes it over; a known name: freed */
 
 /* Read share/tools and the world's folder (w may be NULL). What cannot be read is
  * reported on stderr and passed over. */
@@ -43,7 +43,8 @@ struct tool_score {
 };
 
 /* The most similar tools, best first, ties in the order of the list; how many. */
-size_t tool_similar(const struct tool_list *l, const char *text, struct tool_score out[TOOL_ROUTED]);
+size_t tool_similar(
+    const struct tool_list *l, const char *text, struct tool_score out[TOOL_ROUTED]);
 
 enum tool_way { TOOL_GENERATE, TOOL_EXACT, TOOL_SEMANTIC, TOOL_COMPOSED, TOOL_PATTERN };
 
