@@ -1,12 +1,14 @@
 /*
  * stop: the handler sets a flag, nothing else; the signals are blocked except while
- * ppoll(2) waits.
+ * ppoll(2) waits. When there is something to read at once it does not wait, and a signal
+ * stays pending: so who asks is told of those as well.
  */
 #include "stop.h"
 
 #include <signal.h>
 #include <time.h>
 
+static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
 static volatile sig_atomic_t asked;
 
 static void
@@ -19,7 +21,6 @@ on_signal(int sig)
 void
 stop_catch(void)
 {
-	static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction sa = {.sa_handler = on_signal};
 	sigset_t block;
 
@@ -35,6 +36,12 @@ stop_catch(void)
 bool
 stop_asked(void)
 {
+	sigset_t pending;
+
+	if (asked == 0 && sigpending(&pending) == 0)
+		for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+			if (sigismember(&pending, sigs[i]) == 1)
+				asked = 1;
 	return asked != 0;
 }
 
