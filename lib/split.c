@@ -189,7 +189,8 @@ keep_first(cJSON *list, size_t n)
 cJSON *
 split_features(const char *text, const char *goal, size_t limit, size_t *found_out)
 {
-	struct steps s = {json_list(), limit < 2 ? 2 : limit < SPLIT_FEATURES_MAX ? limit : SPLIT_FEATURES_MAX};
+	size_t most = limit < SPLIT_FEATURES_MAX ? limit : SPLIT_FEATURES_MAX;
+	struct steps s = {json_list(), most < 2 ? 2 : most};
 	struct text whole = text_trim(text_of(goal != NULL && *goal != '\0' ? goal : text));
 	size_t found;
 
