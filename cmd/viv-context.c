@@ -153,8 +153,8 @@ from_line(struct context *c, const cJSON *line, cJSON *out, struct err *e)
 	if (cJSON_IsString(v) && *v->valuestring != '\0')
 		fence_quote(&b, "context", v->valuestring, QUOTES * QUOTE_CHARS);
 	cJSON_ArrayForEach(item, v) {
-		const char *text = cJSON_IsString(item) ? item->valuestring :
-							  json_str(item, "text");
+		const char *text =
+		    cJSON_IsString(item) ? item->valuestring : json_str(item, "text");
 		const char *name = json_str(item, "name");
 
 		if (text != NULL && *text != '\0' && n++ < QUOTES)
@@ -251,20 +251,6 @@ print_route(const struct context *c, const char *text)
 	cJSON_Delete(v);
 }
 
-/* The named world, or the one we stand in; standing in none is fine. */
-static struct world *
-find_world(struct world *w)
-{
-	const char *env = getenv("VIV_ROOT");
-	struct err e = {0};
-
-	if (world_open(w, opt_world, &e) == 0)
-		return w;
-	if (opt_world != NULL || (env != NULL && *env != '\0'))
-		err_die(&e);
-	return NULL;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -273,7 +259,8 @@ main(int argc, char **argv)
 	struct context c = {0};
 	const char *route = NULL;
 	struct world world;
-	int opt, rc = 0;
+	struct err e = {0};
+	int opt, found, rc = 0;
 
 	opt_init(argc, argv, "viv-context [-C DIR] [-r TEXT]");
 	while ((opt = opt_next(argc, argv, "r:", longs)) != -1)
@@ -281,7 +268,9 @@ main(int argc, char **argv)
 			route = optarg;
 	if (optind < argc)
 		opt_usage("unexpected argument '%s'", argv[optind]);
-	c.w = find_world(&world);
+	if ((found = world_find(&world, opt_world, &e)) < 0)
+		err_die(&e);
+	c.w = found > 0 ? &world : NULL;
 	if (!docs_only())
 		tool_load(&c.tools, c.w);
 	else if (route != NULL)

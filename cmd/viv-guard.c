@@ -247,20 +247,6 @@ list_rules(const struct policy *p)
 	buf_free(&b);
 }
 
-/* The named world, or the one we stand in; standing in none is fine. */
-static struct world *
-find_world(struct world *w)
-{
-	const char *env = getenv("VIV_ROOT");
-	struct err e = {0};
-
-	if (world_open(w, opt_world, &e) == 0)
-		return w;
-	if (opt_world != NULL || (env != NULL && *env != '\0'))
-		err_die(&e);
-	return NULL;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -273,7 +259,7 @@ main(int argc, char **argv)
 	struct err e = {0};
 	const char *command = NULL;
 	bool json = false, verbose = false;
-	int c, verb = 0, rc = 0;
+	int c, found, verb = 0, rc = 0;
 
 	opt_init(argc, argv, "viv-guard [-C DIR] [-T [-v] | -l | -c TEXT [-J]]");
 	while ((c = opt_next(argc, argv, "c:JlTv", longs)) != -1) {
@@ -292,7 +278,9 @@ main(int argc, char **argv)
 		opt_usage("unexpected argument '%s'", argv[optind]);
 	if ((json && verb != 'c') || (verbose && verb != 'T'))
 		opt_usage("-J goes with -c, -v with -T");
-	g.w = find_world(&world);
+	if ((found = world_find(&world, opt_world, &e)) < 0)
+		err_die(&e);
+	g.w = found > 0 ? &world : NULL;
 	if (policy_load(&g.policy, g.w, &e) != 0)
 		err_die(&e);
 	if (verb == 'T')

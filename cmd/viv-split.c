@@ -135,20 +135,6 @@ split_text(const struct splitter *s, const char *text, const char *id)
 	return -rc;
 }
 
-/* The named world, or the one we stand in; standing in none is fine. */
-static struct world *
-find_world(struct world *w)
-{
-	const char *env = getenv("VIV_ROOT");
-	struct err e = {0};
-
-	if (world_open(w, opt_world, &e) == 0)
-		return w;
-	if (opt_world != NULL || (env != NULL && *env != '\0'))
-		err_die(&e);
-	return NULL;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -158,7 +144,8 @@ main(int argc, char **argv)
 	struct splitter s = {0};
 	const char *id = NULL;
 	struct world world;
-	int c, rc;
+	struct err e = {0};
+	int c, found, rc;
 
 	opt_init(argc, argv, USAGE);
 	while ((c = opt_next(argc, argv, "gi:", longs)) != -1) {
@@ -172,7 +159,9 @@ main(int argc, char **argv)
 		opt_usage("-i names the task that TEXT becomes");
 	if (optind < argc && s.gather)
 		opt_usage("-g divides no text");
-	s.w = find_world(&world);
+	if ((found = world_find(&world, opt_world, &e)) < 0)
+		err_die(&e);
+	s.w = found > 0 ? &world : NULL;
 	rc = optind < argc ? split_text(&s, argv[optind], id) : stage_run(split_line, &s);
 	if (s.open)
 		post_close(&s.post);

@@ -14,6 +14,7 @@
 
 enum {
 	SPLIT_FEATURES = 5,		/* children, unless the task has max_subtasks */
+	SPLIT_FEATURES_MAX = 1000,
 	SPLIT_MIN_BUDGET = 50000,	/* micro-dollars, when the task names none; */
 	SPLIT_MAX_BUDGET = 100000
 };

@@ -143,6 +143,7 @@ size_t
 text_word_at(struct text t, size_t at, const char *word)
 {
 	static const char *const bent[] = {"s", "es", "d", "ed", "ing"};
+	bool bends = word[strlen(word) - 1] == '+';
 	size_t end, len;
 
 	if (at > 0 && utf8_word(code_before(t, at, &len)))
@@ -152,8 +153,7 @@ text_word_at(struct text t, size_t at, const char *word)
 		return 0;
 	if (boundary(t, end))
 		return end - at;
-	for (size_t i = 0; word[strlen(word) - 1] == '+' && i < sizeof(bent) / sizeof(bent[0]);
-	     i++) {
+	for (size_t i = 0; bends && i < sizeof(bent) / sizeof(bent[0]); i++) {
 		size_t last = spelled(t, end, bent[i]);
 
 		if (last > 0 && boundary(t, last))

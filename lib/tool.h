@@ -28,7 +28,7 @@ struct tool_list {
 
 /* The pure part: one file's text. -VIV_CONFIG naming what is missing. */
 int tool_parse(struct tool *t, const char *text, size_t n, struct err *e);
-void tool_add(struct tool_list *l, struct tool *t); /* takes it over; a name that is there: freed */
+void tool_add(struct tool_list *l, struct tool *t);	/* takes it over; a known name: freed */
 
 /* Read share/tools and the world's folder (w may be NULL). What cannot be read is
  * reported on stderr and passed over. */

@@ -63,9 +63,10 @@ tool_load(struct tool_list *l, const struct world *w)
 		load_dir(&ours, fd, "share/tools", true);
 		close(fd);
 	}
-	fd = w != NULL ?
-	    openat(w->fd, WORLD_TOOLS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) :
-	    -1;
+	fd = -1;
+	if (w != NULL)
+		fd = openat(
+		    w->fd, WORLD_TOOLS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0) {
 		load_dir(&theirs, fd, WORLD_TOOLS, false);
 		close(fd);

@@ -178,7 +178,7 @@ utf8_word(uint32_t cp)
 	/* beyond ASCII: all but what is known to be signs and blanks */
 	static const struct {
 		uint32_t first, last;
-	} refused[] = {{0x80, 0xa9}, {0xab, 0xb1}, {0xb4, 0xb4}, {0xb6, 0xb8}, {0xbb, 0xbf},
+	} sign[] = {{0x80, 0xa9}, {0xab, 0xb1}, {0xb4, 0xb4}, {0xb6, 0xb8}, {0xbb, 0xbf},
 	    {0xd7, 0xd7}, {0xf7, 0xf7}, {0x1680, 0x1680}, {0x2000, 0x206f}, {0x20a0, 0x20cf},
 	    {0x2190, 0x245f}, {0x2500, 0x2bff}, {0x2e00, 0x2e7f}, {0x3000, 0x3004},
 	    {0x3008, 0x3020}, {0xfe10, 0xfe1f}, {0xfe30, 0xfe6f}, {0xff00, 0xff0f},
@@ -188,8 +188,8 @@ utf8_word(uint32_t cp)
 	if (cp < 0x80)
 		return cp == '_' || (cp >= '0' && cp <= '9') ||
 		    ((cp | 0x20) >= 'a' && (cp | 0x20) <= 'z');
-	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
-		if (cp >= refused[i].first && cp <= refused[i].last)
+	for (size_t i = 0; i < sizeof(sign) / sizeof(sign[0]); i++)
+		if (cp >= sign[i].first && cp <= sign[i].last)
 			return false;
 	return true;
 }

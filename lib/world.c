@@ -117,6 +117,17 @@ world_open(struct world *w, const char *dir, struct err *e)
 	return -VIV_CONFIG;
 }
 
+int
+world_find(struct world *w, const char *dir, struct err *e)
+{
+	const char *env = getenv("VIV_ROOT");
+	int rc = world_open(w, dir, e);
+
+	if (rc == 0)
+		return 1;
+	return dir != NULL || (env != NULL && *env != '\0') ? rc : 0;
+}
+
 void
 world_close(struct world *w)
 {

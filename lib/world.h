@@ -56,6 +56,10 @@ struct world_limits {
 int world_open(struct world *w, const char *dir, struct err *e);
 void world_close(struct world *w);
 
+/* The same where standing in none is fine: 1 when there is one, else 0; but one that is
+ * named, by dir or $VIV_ROOT, must be there. */
+int world_find(struct world *w, const char *dir, struct err *e);
+
 /* Create the directories of world/mutable/.cache below it: 0 or -VIV_IO. */
 int world_cache_dir(const struct world *w, const char *sub, struct err *e);
 

@@ -415,3 +415,8 @@ X
 	run viv-claim -c 1 -r other	# it is nobody else's trouble
 	[ "$status" -eq 0 ]
 }
+
+@test "claim: a signal that comes together with news is not overlooked" {
+	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/stop_test"
+	[ "$(timeout 10 "$BUILD/test/stop_test")" = ok ]
+}
