@@ -16,6 +16,8 @@ BIN ?= bin
 
 # Asked when first needed: on a new system pkg-config comes with `make deps`.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+# Loading libcurl takes ten times as long as all the rest: one command does.
+CURL = $(eval CURL := $$(shell pkg-config --libs libcurl))$(CURL)
 LIBS = $(eval LIBS := $$(shell pkg-config --libs $(PKGS)) -lm)$(LIBS)
 WARN = -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wwrite-strings \
@@ -37,7 +39,7 @@ all: $(CMDS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) ## build the commands in bin/ (the
 
 $(BIN)/%: $(B)/cmd/%.o $(B)/libviv.a
 	@mkdir -p $(@D)
-	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS) $(if $(filter viv-llm,$(@F)),$(CURL))
 
 $(BIN)/%: cmd/%.sh
 	@mkdir -p $(@D)
@@ -59,6 +61,9 @@ fuzzers: $(FUZZERS)
 
 deps: ## install the packages that building and testing need and that are missing
 	@sh contrib/deps.sh run build test
+
+deps-test: ## a server and a client of others for test/mock.bats, from the npm registry, in test/npm
+	@sh contrib/deps.sh npm
 
 check: deps ## build, lint and run the whole suite
 	@$(MAKE) --no-print-directory -s all tests
@@ -107,8 +112,8 @@ clean: ## remove everything that was built
 	rm -rf build bin build-asan bin-asan build-fuzz bin-fuzz $(B) $(BIN) vivarium-$(VERSION).tar.gz
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 -include $(wildcard $(B)/*/*.d $(B)/*/*/*.d)
-.PHONY: all tests fuzzers deps check lint fuzz bench soak demo install uninstall dist clean help
+.PHONY: all tests fuzzers deps deps-test check lint fuzz bench soak demo install uninstall dist clean help
 .SECONDARY:

@@ -4,9 +4,9 @@
 # sh has no pipefail, so each stage that fails leaves its name and status in a file of
 # its own; the first one in the order of the pipeline is the resident's exit status.
 set -u
-usage='viv-resident [-eh] [-r NAME] [-i IDENTITY] [-j JOBS] [-c COUNT] [-l LEASE] [-s PACE] [-m MODE] [-T TAG] [-C WORLD]'
+usage='viv-resident [-eh] [-r NAME] [-i IDENTITY] [-j JOBS] [-c COUNT] [-l LEASE] [-s PACE] [-m MODE] [-T TAG] [-C WORLD] [--no-split]'
 jobs=1 name=resident_$(od -An -N4 -tx1 /dev/urandom | tr -d ' \n') ends=-f
-set_identity='' set_count='' set_lease='' set_mode='' set_tag='' window=''
+set_identity='' set_count='' set_lease='' set_mode='' set_tag='' split=''
 
 die() { printf 'viv-resident: %s\nusage: %s\n' "$1" "$usage" >&2; exit 2; }
 need() { [ "$1" -ge 2 ] || die "option '$2' needs an argument"; }
@@ -23,6 +23,7 @@ while [ $# -gt 0 ]; do
 	-s | --pace) need $# "$1"; viv-halt pace "$2" || exit; shift ;;
 	-m | --mode) need $# "$1"; set_mode=$2; shift ;;
 	-T | --tag) need $# "$1"; set_tag=$2; shift ;;
+	--no-split) split=-g ;;
 	-C | --world) need $# "$1"; VIV_ROOT=$2; export VIV_ROOT; shift ;;
 	-?*[!-]*) die "unknown option '$1'" ;;
 	*) die "unexpected argument '$1'" ;;
@@ -30,7 +31,6 @@ while [ $# -gt 0 ]; do
 	shift
 done
 case $jobs in '' | *[!0-9]* | 0*) die "-j wants a number from 1 on, not '$jobs'" ;; esac
-window=$((2 * jobs))
 llm=${VIV_LLM:-viv-llm}
 if [ "$set_mode" = any ]; then
 	set_mode=''
@@ -46,8 +46,8 @@ export VIV_RESIDENT
 # A signal to this script alone is passed on to the two stages that act on it; when it
 # went to the whole group, they hear it twice. The pipeline ends by itself then.
 pass_on() {
-	while [ ! -s "$state/pid.1" ] || [ ! -s "$state/pid.4" ]; do sleep 1; done
-	kill -TERM "$(cat "$state/pid.1")" "$(cat "$state/pid.4")" 2>/dev/null
+	while [ ! -s "$state/pid.1" ] || [ ! -s "$state/pid.6" ]; do sleep 1; done
+	kill -TERM "$(cat "$state/pid.1")" "$(cat "$state/pid.6")" 2>/dev/null
 }
 state=$(mktemp -d) || exit 73
 trap 'rm -rf "$state"' EXIT
@@ -63,11 +63,12 @@ stage() {
 	[ $status -eq 0 ] || printf '%s %s\n' "$status" "$1" >"$state/failed.$number"
 }
 
-stage 1 viv-claim $ends -w "$window" -r "$name" ${set_identity:+-i "$set_identity"} \
+stage 1 viv-claim $ends -w $((2 * jobs)) -r "$name" ${set_identity:+-i "$set_identity"} \
 	${set_count:+-c "$set_count"} ${set_lease:+-l "$set_lease"} ${set_mode:+-m "$set_mode"} \
 	${set_tag:+-T "$set_tag"} |
-	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-cycle -j "$jobs" | stage 5 viv-log |
-	stage 6 viv-review | stage 7 viv-log | stage 8 viv-share | stage 9 viv-release >/dev/null &
+	stage 2 viv-log | stage 3 viv-guard | stage 4 viv-split $split |
+	stage 5 viv-context | stage 6 viv-cycle -j "$jobs" | stage 7 viv-log |
+	stage 8 viv-review | stage 9 viv-log | stage A viv-share | stage B viv-release >/dev/null &
 until wait; do :; done
 
 for f in "$state"/failed.*; do

@@ -66,6 +66,8 @@ err_prefix(struct err *e, const char *fmt, ...)
 	char tail[sizeof(e->msg)];
 	va_list ap;
 
+	if (e == NULL)
+		return -VIV_CONFIG;
 	va_start(ap, fmt);
 	if (vsnprintf(head, sizeof(head), fmt, ap) < 0)
 		head[0] = '\0';

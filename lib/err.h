@@ -31,7 +31,8 @@ struct err {
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int err_sys(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Put "text: " before the message that *e already has; returns -e->code. */
+/* Put "text: " before the message that *e already has; returns -e->code (-VIV_CONFIG when
+ * e is NULL). */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Remember argv[0]'s last component as the name that messages begin with. */

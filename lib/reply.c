@@ -29,7 +29,7 @@
 #include "utf8.h"
 
 enum {
-	CONFIG_S = 60,
+	CONFIG_S = 120,	/* beyond what -e waits for */
 	BUDGET_S = 300,
 	RATE_S = 10,
 	WAIT_MAX_S = 7 * 86400,

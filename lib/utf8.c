@@ -172,6 +172,36 @@ utf8_printable(char *dst, size_t size, const char *s, size_t n)
 	return out;
 }
 
+bool
+utf8_word(uint32_t cp)
+{
+	/* beyond ASCII: all but what is known to be signs and blanks */
+	static const struct {
+		uint32_t first, last;
+	} refused[] = {{0x80, 0xa9}, {0xab, 0xb1}, {0xb4, 0xb4}, {0xb6, 0xb8}, {0xbb, 0xbf},
+	    {0xd7, 0xd7}, {0xf7, 0xf7}, {0x1680, 0x1680}, {0x2000, 0x206f}, {0x20a0, 0x20cf},
+	    {0x2190, 0x245f}, {0x2500, 0x2bff}, {0x2e00, 0x2e7f}, {0x3000, 0x3004},
+	    {0x3008, 0x3020}, {0xfe10, 0xfe1f}, {0xfe30, 0xfe6f}, {0xff00, 0xff0f},
+	    {0xff1a, 0xff20}, {0xff3b, 0xff3e}, {0xff5b, 0xff65}, {0xffe0, 0xffff},
+	    {0x1f000, 0x1faff}};
+
+	if (cp < 0x80)
+		return cp == '_' || (cp >= '0' && cp <= '9') ||
+		    ((cp | 0x20) >= 'a' && (cp | 0x20) <= 'z');
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (cp >= refused[i].first && cp <= refused[i].last)
+			return false;
+	return true;
+}
+
+bool
+utf8_blank(uint32_t cp)
+{
+	return cp == ' ' || (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x1f) || cp == 0x85 ||
+	    cp == 0xa0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200a) || cp == 0x2028 ||
+	    cp == 0x2029 || cp == 0x202f || cp == 0x205f || cp == 0x3000;
+}
+
 size_t
 utf8_encode(char *dst, uint32_t cp)
 {

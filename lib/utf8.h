@@ -2,6 +2,7 @@
 #ifndef VIV_UTF8_H
 #define VIV_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ size_t utf8_prefix_cols(const char *s, size_t n, size_t max_cols, size_t *cols_o
 /* Append to dst (size bytes, NUL-terminated) the text made safe for a terminal
  * row: control characters and invalid bytes become '?'. Returns the length. */
 size_t utf8_printable(char *dst, size_t size, const char *s, size_t n);
+
+/* Is it a letter, digit or underscore, as a word is made of? Is it white space? */
+bool utf8_word(uint32_t cp);
+bool utf8_blank(uint32_t cp);
 
 /* Write cp as UTF-8 to dst (4 bytes room); returns the length. */
 size_t utf8_encode(char *dst, uint32_t cp);

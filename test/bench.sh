@@ -1,5 +1,5 @@
 #!/bin/bash
-# What it costs here, beside what others cost here: test/bench.sh [start|claim|drain|memory|api ...]
+# What it costs here, beside what others cost here: test/bench.sh [start|claim|drain|memory|llm|api ...]
 # Medians of rounds in which the candidates take turns, so that a slow minute of the
 # machine hits all of them. BENCH_TASKS, BENCH_ROUNDS change the sizes. A peer that is
 # not installed is named and left out.
@@ -159,6 +159,50 @@ bench_memory() {
 	done
 }
 
+# One completion of a local server, streamed, by viv-llm and by curl; then 200 of a server
+# that takes 100 ms, 20 at a time: 1 s is the least.
+bench_llm() {
+	local url n=20 curl llm pid body=$tmp/body.json
+	if ! have curl; then
+		printf '\n%-24s %10s\n' 'one completion' 'no curl'
+		return
+	fi
+	mkdir -p "$tmp/fault"
+	"$BUILD/test/faultd" "$tmp/fault" 600 &
+	pid=$!
+	until [ -e "$tmp/fault/port" ]; do sleep 0.01; done
+	url=http://127.0.0.1:$(cat "$tmp/fault/port")
+	viv-init -q "$tmp/llm" >/dev/null
+	printf '{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}' >"$body"
+	export VIV_ROOT=$tmp/llm OPENAI_BASE_URL=$url/stream/v1 SWARM_RATE_LIMIT=1000000
+	unset GROQ_API_KEY OPENAI_API_KEY http_proxy https_proxy all_proxy
+	for ((r = 0; r < rounds; r++)); do
+		took "$tmp/llm.curl" repeat $n curl -sN -H 'Content-Type: application/json' -d "@$body" \
+		    "$url/stream/v1/chat/completions"
+		took "$tmp/llm.viv" repeat $n viv-llm hi
+		took "$tmp/llm.bare" repeat $n env -C / -u VIV_ROOT "$BIN/viv-llm" hi
+	done
+	curl=$(median "$tmp/llm.curl")
+	printf '\n%-24s %10s %8s\n' 'one completion' us ratio
+	printf '%-24s %10d %8s\n' curl $((curl / n)) 1.00
+	for who in 'viv-llm, no world' viv-llm; do
+		llm=$(median "$tmp/llm.$([ "$who" = viv-llm ] && echo viv || echo bare)")
+		printf '%-24s %10d %8s\n' "$who" $((llm / n)) "$(ratio "$llm" "$curl")"
+	done
+	export OPENAI_BASE_URL=$url/slow100/v1
+	for ((i = 0; i < 200; i++)); do
+		printf '{"ref":%d,"prompt":"hi"}\n' "$i"
+	done >"$tmp/lines"
+	for ((r = 0; r < rounds; r++)); do
+		took "$tmp/llm.many" viv-llm -l -j 20 <"$tmp/lines" >"$tmp/many.out"
+		[ "$(grep -c '"status":"completed"' "$tmp/many.out")" = 200 ] || echo "bench: not all were answered" >&2
+	done
+	printf '\n%-24s %10s\n' '200 completions, -j 20' ms
+	printf '%-24s %10d\n' 'least possible' 1000 viv-llm $(($(median "$tmp/llm.many") / 1000))
+	unset VIV_ROOT OPENAI_BASE_URL SWARM_RATE_LIMIT
+	kill "$pid"
+}
+
 # $1 requests, one after the other on one connection, or $2 at once, of the kind $3.
 requests() {
 	local n=$1 at_once=$2 url=http://127.0.0.1:$port/$3 i
@@ -211,7 +255,7 @@ bench_api() {
 }
 
 machine
-[ $# -gt 0 ] || set -- start claim drain memory api
+[ $# -gt 0 ] || set -- start claim drain memory llm api
 for part in "$@"; do
 	"bench_$part"
 done

@@ -14,7 +14,7 @@ mode_of() {
 	viv-init -q "$N"
 	for d in mutable/task_locks mutable/results mutable/work mutable/.swarm/identities \
 	    mutable/.swarm/discussions mutable/library/community_library/swarm_docs \
-	    mutable/library/community_library/resident_suggestions mutable/library/creative_works physics; do
+	    mutable/library/community_library/resident_suggestions mutable/library/creative_works mutable/library/tools physics; do
 		[ -d "$N/world/$d" ]
 	done
 	[ "$(jq -c 'keys_unsorted' "$N/world/mutable/queue.json")" = '["version","api_endpoint","tasks","completed","failed"]' ]

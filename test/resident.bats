@@ -111,9 +111,10 @@ long_task() {
 	[[ $(history_of a) = *approved ]]
 }
 
-@test "resident: without viv-llm prompts are left alone" {
+@test "resident: without a program that answers prompts are left alone" {
 	viv-add -q -i think 'think about it' >/dev/null
-	run viv-resident -e -r ada
+	VIV_LLM=/nowhere/llm run timeout 30 viv-resident -e -r ada
+	[ "$status" -eq 0 ]
 	[ "$(history_of think)" = queued ]
 }
 
