@@ -9,6 +9,10 @@ setup() {
 	unset VIVARIUM_MVP_DOCS_ONLY VIVARIUM_INTERNAL_EXECUTION_TOKEN SWARM_ENFORCE_INTERNAL_TOKEN
 }
 
+teardown() {
+	[ -z "${started-}" ] || kill "${started[@]}" 2>/dev/null || :
+}
+
 # As a web server does it: ask METHOD PATH BODY [VAR=VALUE ...]; sets $code, $head, $body.
 ask() {
 	local method=$1 path=$2 text=$3
@@ -421,9 +425,10 @@ fake_llm() {
 		rm -f "$BATS_TEST_TMPDIR/pid"
 		printf '{"task":"ls"}' | env GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=POST PATH_INFO=/cycle \
 		    REMOTE_ADDR=127.0.0.1 HTTP_HOST=localhost CONTENT_LENGTH=13 \
-		    HTTP_X_VIVARIUM_INTERNAL_TOKEN="$TOKEN" "$API" >"$BATS_TEST_TMPDIR/out.$signal" &
+		    HTTP_X_VIVARIUM_INTERNAL_TOKEN="$TOKEN" "$API" >"$BATS_TEST_TMPDIR/out.$signal" 3>&- &
 		wait_until test -s "$BATS_TEST_TMPDIR/pid"
 		cycle=$(cat "$BATS_TEST_TMPDIR/pid")
+		started+=("$cycle")
 		kill -$signal "$(ps -o ppid= -p "$cycle" | tr -d ' ')"
 		wait_until eval "! kill -0 $cycle 2>/dev/null"
 		wait || :

@@ -14,6 +14,7 @@ setup() {
 }
 
 teardown() {
+	[ ! -e "$BATS_TEST_TMPDIR/running" ] || xargs kill <"$BATS_TEST_TMPDIR/running" 2>/dev/null || :
 	[ -z "$panel" ] || { kill "$panel" 2>/dev/null; wait "$panel" || :; }
 }
 
@@ -185,7 +186,9 @@ let_go() { echo >"$BATS_TEST_TMPDIR/hold.$(sed -n "${1}p" "$BATS_TEST_TMPDIR/run
 	# 100 MB are refused by their announcement, and chunked when 1 MiB have come.
 	head -c 100M /dev/zero >"$BATS_TEST_TMPDIR/big"
 	post 413 --data-binary @"$BATS_TEST_TMPDIR/big" "$url/cycle"
+	[[ $body = *'refused by the web server'* ]]
 	post 413 -H 'Transfer-Encoding: chunked' --data-binary @"$BATS_TEST_TMPDIR/big" "$url/cycle"
+	[[ $body = *'refused by the web server'* ]]
 	[ "$(cd "$W" && find . -type f -exec sha256sum {} + | sort)" = "$before" ]
 	call 200 "$url/status"
 }
@@ -254,6 +257,19 @@ let_go() { echo >"$BATS_TEST_TMPDIR/hold.$(sed -n "${1}p" "$BATS_TEST_TMPDIR/run
 		wait_until eval "! kill -0 $(cat "$BATS_TEST_TMPDIR/running") 2>/dev/null"
 		[ -z "$(ls -A "$BATS_TEST_TMPDIR/tmp")" ]
 	done
+}
+
+@test "panel: when the server is killed, what it ran ends, and so does the script" {
+	slow_cycle
+	start
+	curl -s -H "X-Vivarium-Internal-Token: $TOKEN" -H 'Content-Type: application/json' \
+	    -d '{"task":"ls"}' "$url/cycle" >/dev/null 3>&- &
+	wait_until running 1
+	kill -KILL "$(pgrep -P "$panel" -f lighttpd)"
+	wait "$panel" || ended=$?
+	panel=''
+	[ "$ended" = 69 ]
+	wait_until eval "! kill -0 $(cat "$BATS_TEST_TMPDIR/running") 2>/dev/null"
 }
 
 @test "panel: the server dies with its script, however that ends" {
