@@ -141,7 +141,7 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 		{"all", no_argument, NULL, 'a'}, {"quiet", no_argument, NULL, 'q'},
 		{NULL, 0, NULL, 0}};
-	struct share s = {.publish = {.lock = {.fd = -1}}};
+	struct share s = {.have_world = false};
 	struct err e = {0};
 	int c, rc;
 
@@ -156,8 +156,8 @@ main(int argc, char **argv)
 	if (!s.have_world &&
 	    (s.all || optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
 		err_die(&e);
-	if (s.have_world && publish_open(&s.publish, &s.w, &e) != 0)
-		err_die(&e);
+	if (s.have_world)
+		publish_open(&s.publish, &s.w);
 	rc = s.all || optind < argc ? share_ids(&s, argc - optind, argv + optind) :
 	    stage_run(share_line, &s);
 	if (s.have_world) {

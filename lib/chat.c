@@ -72,7 +72,8 @@ add_contexts(struct buf *b, const cJSON *line)
 	}
 }
 
-/* What the reviewer said about the attempt before; it may quote the answer. */
+/* What the reviewer said about the attempt before; it may quote the answer. What ended
+ * without a review (interrupted, a server that was down) teaches nothing. */
 static void
 add_previous(struct buf *b, const cJSON *line)
 {
@@ -89,7 +90,7 @@ add_previous(struct buf *b, const cJSON *line)
 		if (text != NULL && *text != '\0' && n++ < ISSUES_MAX)
 			buf_fmt(&list, "- %s\n", text);
 	}
-	if (n == 0 && reason != NULL && *reason != '\0')
+	if (n == 0 && json_str(prev, "review_verdict") != NULL && reason != NULL && *reason != '\0')
 		buf_fmt(&list, "- %s\n", reason);
 	if (list.len > 0) {
 		buf_str(b,

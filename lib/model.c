@@ -32,6 +32,8 @@ passed_on(const char *var)
 	static const char *const prefix[] = {"VIV_", "VIVARIUM_", "SWARM_", "GROQ_", "OPENAI_"};
 	size_t n = strcspn(var, "=");
 
+	if (strncmp(var, "VIVARIUM_INTERNAL_", 18) == 0)
+		return false;	/* the API's token */
 	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
 		if (strncmp(var, prefix[i], strlen(prefix[i])) == 0)
 			return true;

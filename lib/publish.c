@@ -364,7 +364,9 @@ publish_line(struct publish *p, cJSON *line, struct err *e)
 	j.name = j.a.identity != NULL ? name_of(p->w, j.a.identity) : NULL;
 	j.state = mem_fmt("%s/%s.%lld.json", SHARES, j.a.id, (long long)j.a.generation);
 	file_sha256(j.a.text, strlen(j.a.text), j.hash);
-	rc = lock_take(&p->lock, LOCK_WAIT_MS, e);
+	rc = p->lock.fd >= 0 ? 0 : lock_open(&p->lock, p->w->fd, SHARES_LOCK, e);
+	if (rc == 0)
+		rc = lock_take(&p->lock, LOCK_WAIT_MS, e);
 	if (rc == 0) {
 		rc = carry_out(p->w, &j, line, &repeated, e);
 		lock_drop(&p->lock);
@@ -378,11 +380,10 @@ publish_line(struct publish *p, cJSON *line, struct err *e)
 	return rc;
 }
 
-int
-publish_open(struct publish *p, const struct world *w, struct err *e)
+void
+publish_open(struct publish *p, const struct world *w)
 {
-	p->w = w;
-	return lock_open(&p->lock, w->fd, SHARES_LOCK, e);
+	*p = (struct publish){w, {.fd = -1}};
 }
 
 void

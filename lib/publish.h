@@ -15,7 +15,7 @@ struct publish {
 	struct lock lock;
 };
 
-int publish_open(struct publish *p, const struct world *w, struct err *e);
+void publish_open(struct publish *p, const struct world *w);
 void publish_close(struct publish *p);
 
 /* Is there something to publish: approved, committed, claimed once, and it says

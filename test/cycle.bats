@@ -229,9 +229,8 @@ command_pid() { child=$(pgrep -n -x sleep -P "$pid"); }
 }
 
 @test "cycle: without viv-llm a prompt is requeued for later, uncounted" {
-	command -v viv-llm >/dev/null && skip "viv-llm is installed"
-	VIV_NOW=2030-01-01T00:00:00Z cycle '{id:"x",prompt:"hello"}' >"$BATS_TEST_TMPDIR/line"
-	jq -e '.status == "requeue" and (.reason | test("viv-llm")) and .events[0].counted == false and
+	VIV_LLM=no-such-viv-llm VIV_NOW=2030-01-01T00:00:00Z cycle '{id:"x",prompt:"hello"}' >"$BATS_TEST_TMPDIR/line"
+	jq -e '.status == "requeue" and (.reason | test("no-such-viv-llm")) and .events[0].counted == false and
 	    .events[0].not_before > "2030-01-01T00:00"' "$BATS_TEST_TMPDIR/line"
 }
 

@@ -114,7 +114,7 @@ fails() {
 	[ "$(fails budget budget_world '{}')" = '["requeue",true,false,"2030-01-01T18:05:00.000000+00:00"]' ]
 	[ "$(fails budget budget_day '{retry_after_s: 60}')" = '["requeue",true,false,"2030-01-01T18:01:00.000000+00:00"]' ]
 	[ "$(fails rate http_429 '{retry_after_s: 7}')" = '["requeue",true,false,"2030-01-01T18:00:07.000000+00:00"]' ]
-	[ "$(fails config no_key '{}')" = '["requeue",true,false,"2030-01-01T18:01:00.000000+00:00"]' ]
+	[ "$(fails config no_key '{}')" = '["requeue",true,false,"2030-01-01T18:02:00.000000+00:00"]' ]
 	[ "$(cat "$T/talk")" = 'viv-cycle: because' ]
 	[ "$(fails halted halted '{}')" = '["requeue",true,false,null]' ]
 	[ "$(fails interrupted cancelled '{}')" = '["requeue",true,false,null]' ]

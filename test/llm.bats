@@ -686,3 +686,16 @@ tls_provider() {
 	jq -e '.status == "completed" and .text == "Grüße, 世界."' <<<"$r"
 	wait_until grep -qx 'HTTP/2.0 200' "$F/access.log"
 }
+
+@test "llm: which servers are this machine, as the reference has it" {
+	"$BUILD/test/provider_test" "$REPO/test/fixture/core-vectors.json"
+}
+
+@test "llm: what a reviewer said goes into the last message, what merely interrupted does not" {
+	export FAULT_URL=$FAULT/good/v1
+	one_provider
+	printf '%s\n' '{"prompt":"p","model":"70b","previous":{"status":"requeue","reason":"rejected by review","review_verdict":"REJECT","review_issues":["the sum is wrong"]}}' \
+	    '{"prompt":"p","model":"70b","previous":{"status":"requeue","reason":"interrupted"}}' | viv-llm -j 1 -l >/dev/null
+	jq -e '.body.messages[-1].content | test("reviewer.s words:\n<context name=\"review\">\n- the sum is wrong")' < <(head -n 1 "$F/requests")
+	jq -e '.body.messages[-1].content | test("interrupted|reviewer") | not' < <(tail -n 1 "$F/requests")
+}

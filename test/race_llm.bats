@@ -32,10 +32,10 @@ prompts() {
 	    viv-add -q >/dev/null
 }
 
-# Kill a random one of the programs that run, until it is calm.
+# Kill a random one of the programs that run, 20 times: who was killed often waits long.
 killer() {
 	local f
-	while [ ! -e "$BATS_TEST_TMPDIR/calm" ]; do
+	while [ ! -e "$BATS_TEST_TMPDIR/calm" ] && [ "$(cat "$VIV_T/kills" 2>/dev/null | wc -l)" -lt 20 ]; do
 		f=$(find "$VIV_T/pids" -type f | shuf -n 1)
 		[ -z "$f" ] || { kill -KILL "$(cat "$f")" && echo x >>"$VIV_T/kills"; rm -f "$f"; } 2>/dev/null
 		sleep 0.1
@@ -51,9 +51,9 @@ programs_gone() {
 	done
 }
 
-@test "race: 4 residents get 200 prompts answered and approved exactly once, while their model is killed" {
-	local n=200 i
-	[ -z "${VIV_ASAN-}" ] || n=40
+@test "race: 4 residents get 80 prompts answered and approved exactly once, while their model is killed" {
+	local n=80 i
+	[ -z "${VIV_ASAN-}" ] || n=30
 	prompts $n
 	killer 3>&- &
 	for i in 1 2 3 4; do (until all_approved $n; do viv-resident -e -j 2 -r "r$i" || :; done) 2>>talk 3>&- & pids+=($!); done
@@ -61,8 +61,8 @@ programs_gone() {
 	touch "$BATS_TEST_TMPDIR/calm"
 	wait
 	each_done_once $n
-	[ "$(wc -l <"$VIV_T/kills")" -gt 5 ]
-	[ "$(viv-log -s requeue | jq -r 'select(.error_code == "died") | .task_id' | wc -l)" -gt 3 ]
+	[ "$(wc -l <"$VIV_T/kills")" -gt 2 ]
+	[ "$(viv-log -s requeue | jq -r 'select(.error_code == "died") | .task_id' | wc -l)" -gt 1 ]
 	[ "$(viv-status -o q7)" = 'so q7' ]
 	for ((i = 1; i <= n; i++)); do [ "$(viv-log -t q$i -s approved | jq -r .result_summary)" = "so q$i" ] || return 1; done
 	wait_until programs_gone
