@@ -118,4 +118,10 @@ int slot_mine(
 int64_t slot_pid_start(int64_t pid);
 int64_t slot_pid_ns(void);
 
+/* Private to slot*.c: a slot's file name; is it there; set its mtime to now, 0 or -1. */
+char *slot_name(char out[256], const char *id, int64_t number);
+bool slot_exists(int dir, const char *id, int64_t number);
+int slot_touch(int fd);
+extern const char *const slot_kind_name[];	/* by enum slot_kind */
+
 #endif

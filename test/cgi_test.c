@@ -10,20 +10,9 @@
 
 #include "api.h"
 #include "cgi.h"
+#include "check.h"
 #include "json.h"
 
-static int bad;
-
-#define CHECK(cond) check((cond), #cond, __LINE__)
-
-static void
-check(bool ok, const char *what, int line)
-{
-	if (ok)
-		return;
-	bad++;
-	fprintf(stderr, "cgi_test.c:%d: not true: %s\n", line, what);
-}
 
 static void
 test_peers(void)
@@ -36,9 +25,9 @@ test_peers(void)
 	    "0177.0.0.1", "2130706433", "0x7f.0.0.1", "fe80::1", "::1%lo"};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-		check(cgi_loopback(yes[i]), yes[i], __LINE__);
+		CHECK(cgi_loopback(yes[i]), "%s", yes[i]);
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-		check(!cgi_loopback(no[i]), no[i], __LINE__);
+		CHECK(!cgi_loopback(no[i]), "%s", no[i]);
 }
 
 static void
@@ -53,23 +42,23 @@ test_hosts(void)
 	    "127.0.0.1,evil.example", "192.168.1.1", "127.0.0.1 ", "[::2]:8420"};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
-		check(cgi_host_loopback(yes[i]), yes[i], __LINE__);
+		CHECK(cgi_host_loopback(yes[i]), "%s", yes[i]);
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
-		check(!cgi_host_loopback(no[i]), no[i], __LINE__);
+		CHECK(!cgi_host_loopback(no[i]), "%s", no[i]);
 }
 
 static void
 test_equal(void)
 {
-	CHECK(cgi_equal("abc", "abc"));
-	CHECK(!cgi_equal("", ""));
-	CHECK(!cgi_equal("abc", ""));
-	CHECK(!cgi_equal("", "abc"));
-	CHECK(!cgi_equal("ab", "abc"));
-	CHECK(!cgi_equal("abcabc", "abc"));
-	CHECK(!cgi_equal("abcd", "abc"));
-	CHECK(!cgi_equal("abd", "abc"));
-	CHECK(!cgi_equal("Abc", "abc"));
+	CHECK_TRUE(cgi_equal("abc", "abc"));
+	CHECK_TRUE(!cgi_equal("", ""));
+	CHECK_TRUE(!cgi_equal("abc", ""));
+	CHECK_TRUE(!cgi_equal("", "abc"));
+	CHECK_TRUE(!cgi_equal("ab", "abc"));
+	CHECK_TRUE(!cgi_equal("abcabc", "abc"));
+	CHECK_TRUE(!cgi_equal("abcd", "abc"));
+	CHECK_TRUE(!cgi_equal("abd", "abc"));
+	CHECK_TRUE(!cgi_equal("Abc", "abc"));
 }
 
 static bool
@@ -85,19 +74,19 @@ param_is(const char *form, const char *name, const char *want)
 static void
 test_params(void)
 {
-	CHECK(param_is("a=1&b=2", "b", "2"));
-	CHECK(param_is("a=1&a=2", "a", "1"));
-	CHECK(param_is("a=x+y%21", "a", "x y!"));
-	CHECK(param_is("%61=1", "a", "1"));
-	CHECK(param_is("a=%C3%A9", "a", "\xc3\xa9"));
-	CHECK(param_is("a&b=1", "a", ""));
-	CHECK(param_is("a=", "a", ""));
-	CHECK(param_is("", "a", NULL));
-	CHECK(param_is("ab=1", "a", NULL));
-	CHECK(param_is("a=%00", "a", NULL));
-	CHECK(param_is("a=%C3", "a", NULL));
-	CHECK(param_is("a=%zz", "a", NULL));
-	CHECK(param_is("a=%4", "a", NULL));
+	CHECK_TRUE(param_is("a=1&b=2", "b", "2"));
+	CHECK_TRUE(param_is("a=1&a=2", "a", "1"));
+	CHECK_TRUE(param_is("a=x+y%21", "a", "x y!"));
+	CHECK_TRUE(param_is("%61=1", "a", "1"));
+	CHECK_TRUE(param_is("a=%C3%A9", "a", "\xc3\xa9"));
+	CHECK_TRUE(param_is("a&b=1", "a", ""));
+	CHECK_TRUE(param_is("a=", "a", ""));
+	CHECK_TRUE(param_is("", "a", NULL));
+	CHECK_TRUE(param_is("ab=1", "a", NULL));
+	CHECK_TRUE(param_is("a=%00", "a", NULL));
+	CHECK_TRUE(param_is("a=%C3", "a", NULL));
+	CHECK_TRUE(param_is("a=%zz", "a", NULL));
+	CHECK_TRUE(param_is("a=%4", "a", NULL));
 }
 
 /* 0, or 422; *r must be freed. */
@@ -122,15 +111,15 @@ test_coercion(void)
 {
 	struct api_request r;
 
-	CHECK(parse(&r, "{\"prompt\":\"p\"}") == 0 && same(r.max_tokens, 2048) &&
+	CHECK_TRUE(parse(&r, "{\"prompt\":\"p\"}") == 0 && same(r.max_tokens, 2048) &&
 	    same(r.temperature, 0.2) && same(r.timeout, 30) && r.max_budget < 0 && r.min_budget < 0);
 	api_free(&r);
-	CHECK(parse(&r, "{\"max_tokens\":\" 65536 \",\"temperature\":\"2\",\"timeout\":\"1\","
+	CHECK_TRUE(parse(&r, "{\"max_tokens\":\" 65536 \",\"temperature\":\"2\",\"timeout\":\"1\","
 			"\"max_budget\":\"0.25\",\"min_budget\":\"1e-3\"}") == 0 &&
 	    same(r.max_tokens, 65536) && same(r.temperature, 2) && same(r.timeout, 1) &&
 	    same(r.max_budget, 0.25) && same(r.min_budget, 0.001));
 	api_free(&r);
-	CHECK(parse(&r, "{\"max_tokens\":5.0,\"task_id\":17,\"prompt\":1.50,\"task\":null}") == 0 &&
+	CHECK_TRUE(parse(&r, "{\"max_tokens\":5.0,\"task_id\":17,\"prompt\":1.50,\"task\":null}") == 0 &&
 	    same(r.max_tokens, 5) && strcmp(r.task_id, "17") == 0 && strcmp(r.prompt, "1.50") == 0 &&
 	    r.task == NULL);
 	api_free(&r);
@@ -153,7 +142,7 @@ test_violations(void)
 	struct api_request r;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		check(parse(&r, wrong[i]) == 422, wrong[i], __LINE__);
+		CHECK(parse(&r, wrong[i]) == 422, "%s", wrong[i]);
 		api_free(&r);
 	}
 }
@@ -180,11 +169,11 @@ test_modes(void)
 		struct api_request r;
 		const char *why;
 
-		CHECK(parse(&r, rows[i].body) == 0);
-		check(api_mode_first(&r, &why) == rows[i].first, rows[i].body, __LINE__);
+		CHECK_TRUE(parse(&r, rows[i].body) == 0);
+		CHECK(api_mode_first(&r, &why) == rows[i].first, "%s", rows[i].body);
 		if (rows[i].first == 0) {
-			check(r.local == rows[i].local, rows[i].body, __LINE__);
-			check(api_mode_last(&r, &why) == rows[i].last, rows[i].body, __LINE__);
+			CHECK(r.local == rows[i].local, "%s", rows[i].body);
+			CHECK(api_mode_last(&r, &why) == rows[i].last, "%s", rows[i].body);
 		}
 		api_free(&r);
 	}
@@ -193,13 +182,13 @@ test_modes(void)
 static void
 test_forbidden(void)
 {
-	CHECK(strcmp(api_forbidden("cat world/physics/limits.json"), "physics") == 0);
-	CHECK(strcmp(api_forbidden("ls -R /w/./world//physics"), "physics") == 0);
-	CHECK(strcmp(api_forbidden("cat a/../meta/x/../security/y"), "security") == 0);
-	CHECK(strcmp(api_forbidden("rg --file=meta/security/t x"), "security") == 0);
-	CHECK(strstr(api_forbidden("cat 'world/mutable/.swarm/journals/a.md'"), "journal") != NULL);
-	CHECK(api_forbidden("cat SECURITY.md physics.txt meta/security2") == NULL);
-	CHECK(api_forbidden("echo 'unclosed") == NULL);
+	CHECK_TRUE(strcmp(api_forbidden("cat world/physics/limits.json"), "physics") == 0);
+	CHECK_TRUE(strcmp(api_forbidden("ls -R /w/./world//physics"), "physics") == 0);
+	CHECK_TRUE(strcmp(api_forbidden("cat a/../meta/x/../security/y"), "security") == 0);
+	CHECK_TRUE(strcmp(api_forbidden("rg --file=meta/security/t x"), "security") == 0);
+	CHECK_TRUE(strstr(api_forbidden("cat 'world/mutable/.swarm/journals/a.md'"), "journal") != NULL);
+	CHECK_TRUE(api_forbidden("cat SECURITY.md physics.txt meta/security2") == NULL);
+	CHECK_TRUE(api_forbidden("echo 'unclosed") == NULL);
 }
 
 int
@@ -213,7 +202,7 @@ main(void)
 	test_violations();
 	test_modes();
 	test_forbidden();
-	if (bad == 0)
+	if (failures == 0)
 		puts("ok");
-	return bad == 0 ? 0 : 1;
+	return failures == 0 ? 0 : 1;
 }

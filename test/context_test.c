@@ -9,37 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "fence.h"
 #include "file.h"
 #include "json.h"
 #include "tool.h"
-
-static int bad;
-
-#define CHECK(cond, ...) do { \
-	if (!(cond)) { \
-		bad++; \
-		printf("line %d: ", __LINE__); \
-		printf(__VA_ARGS__); \
-		printf("\n"); \
-	} \
-} while (0)
-
-static cJSON *
-vectors(const char *dir)
-{
-	char *path = mem_fmt("%s/core-vectors.json", dir);
-	struct buf text = {0};
-	struct err e;
-	cJSON *v;
-
-	if (file_read(AT_FDCWD, path, 1 << 24, &text, &e) != 0 ||
-	    (v = json_parse(text.p, text.len, &e)) == NULL)
-		err_die(&e);
-	buf_free(&text);
-	free(path);
-	return v;
-}
+#include "vectors.h"
 
 /* The shipped tools, in the order of their names. */
 static void
@@ -247,6 +222,6 @@ main(int argc, char **argv)
 	test_fences();
 	tool_free(&l);
 	cJSON_Delete(all);
-	puts(bad == 0 ? "ok" : "FAILED");
-	return bad != 0;
+	puts(failures == 0 ? "ok" : "FAILED");
+	return failures != 0;
 }

@@ -13,20 +13,10 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "check.h"
 #include "file.h"
 #include "policy.h"
 #include "world.h"
-
-static int failures;
-
-#define CHECK(cond, ...) do { \
-	if (!(cond)) { \
-		failures++; \
-		printf("line %d: ", __LINE__); \
-		printf(__VA_ARGS__); \
-		printf("\n"); \
-	} \
-} while (0)
 
 static void
 unescape(char *s)

@@ -6,18 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "retry.h"
-
-static int failures;
-
-#define CHECK(cond, ...) do { \
-	if (!(cond)) { \
-		failures++; \
-		printf("line %d: ", __LINE__); \
-		printf(__VA_ARGS__); \
-		printf("\n"); \
-	} \
-} while (0)
 
 static const struct {
 	enum retry_net net;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "docs.h"
 #include "file.h"
 #include "intent.h"
@@ -17,33 +18,7 @@
 #include "task.h"
 #include "text.h"
 #include "utf8.h"
-
-static int bad;
-
-#define CHECK(cond, ...) do { \
-	if (!(cond)) { \
-		bad++; \
-		printf("line %d: ", __LINE__); \
-		printf(__VA_ARGS__); \
-		printf("\n"); \
-	} \
-} while (0)
-
-static cJSON *
-vectors(const char *dir)
-{
-	char *path = mem_fmt("%s/core-vectors.json", dir);
-	struct buf text = {0};
-	struct err e;
-	cJSON *v;
-
-	if (file_read(AT_FDCWD, path, 1 << 24, &text, &e) != 0 ||
-	    (v = json_parse(text.p, text.len, &e)) == NULL)
-		err_die(&e);
-	buf_free(&text);
-	free(path);
-	return v;
-}
+#include "vectors.h"
 
 static void
 test_gut(const char *prompt, const cJSON *want)
@@ -252,6 +227,6 @@ main(int argc, char **argv)
 	test_seed();
 	test_docs();
 	cJSON_Delete(all);
-	puts(bad == 0 ? "ok" : "FAILED");
-	return bad != 0;
+	puts(failures == 0 ? "ok" : "FAILED");
+	return failures != 0;
 }

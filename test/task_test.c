@@ -11,39 +11,13 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "check.h"
 #include "file.h"
 #include "json.h"
 #include "task.h"
+#include "vectors.h"
 
-static int bad;
 static const struct world_limits lim = {1000000, 4000, 64, 16384, 64000};
-
-#define CHECK(cond) check((cond), #cond, __LINE__)
-
-static void
-check(bool ok, const char *what, int line)
-{
-	if (ok)
-		return;
-	bad++;
-	fprintf(stderr, "task_test.c:%d: not true: %s\n", line, what);
-}
-
-static cJSON *
-vectors(const char *dir)
-{
-	char *path = mem_fmt("%s/core-vectors.json", dir);
-	struct buf text = {0};
-	struct err e;
-	cJSON *v;
-
-	if (file_read(AT_FDCWD, path, 1 << 24, &text, &e) != 0 ||
-	    (v = json_parse(text.p, text.len, &e)) == NULL)
-		err_die(&e);
-	buf_free(&text);
-	free(path);
-	return v;
-}
 
 static void
 test_prompt(const cJSON *all)
@@ -55,9 +29,9 @@ test_prompt(const cJSON *all)
 		const char *want = json_str(one, "out"), *got = task_prompt(json_obj(one, "in"));
 
 		n++;
-		CHECK(want == NULL ? got == NULL : got != NULL && strcmp(want, got) == 0);
+		CHECK_TRUE(want == NULL ? got == NULL : got != NULL && strcmp(want, got) == 0);
 	}
-	CHECK(n >= 4);
+	CHECK_TRUE(n >= 4);
 }
 
 /* A world with that queue, loaded. */
@@ -90,19 +64,19 @@ test_normalize(const cJSON *all, const char *dir)
 		size_t i = 0;
 
 		n++;
-		CHECK(load(&b, &w, dir, text) == 1);
+		CHECK_TRUE(load(&b, &w, dir, text) == 1);
 		cJSON_ArrayForEach(task, json_arr(json_obj(one, "out"), "tasks")) {
-			CHECK(i < b.n && strcmp(b.v[i].id, json_str(task, "id")) == 0);
-			CHECK(i < b.n && b.v[i].serial == !json_bool(task, "parallel_safe", true));
-			CHECK(i < b.n && b.v[i].deps == NULL);
+			CHECK_TRUE(i < b.n && strcmp(b.v[i].id, json_str(task, "id")) == 0);
+			CHECK_TRUE(i < b.n && b.v[i].serial == !json_bool(task, "parallel_safe", true));
+			CHECK_TRUE(i < b.n && b.v[i].deps == NULL);
 			i++;
 		}
-		CHECK(i == b.n);
+		CHECK_TRUE(i == b.n);
 		board_free(&b);
 		close(w.fd);
 		free(text);
 	}
-	CHECK(n >= 4);
+	CHECK_TRUE(n >= 4);
 }
 
 /* The reference's validator names items without id and items that are no object;
@@ -121,8 +95,8 @@ test_validate(const cJSON *all, const char *dir)
 		cJSON_ArrayForEach(what, json_arr(one, "out"))
 			if (strncmp(what->valuestring, "tasks[", 6) == 0)
 				total--;
-		CHECK(load(&b, &w, dir, text) == 1);
-		CHECK((int)b.n == total);
+		CHECK_TRUE(load(&b, &w, dir, text) == 1);
+		CHECK_TRUE((int)b.n == total);
 		board_free(&b);
 		close(w.fd);
 		free(text);
@@ -138,8 +112,8 @@ test_damaged(const char *dir)
 	struct world w;
 
 	for (size_t i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
-		CHECK(load(&b, &w, dir, text[i]) == -VIV_CONFIG);
-		CHECK(b.n == 0 && b.v == NULL);
+		CHECK_TRUE(load(&b, &w, dir, text[i]) == -VIV_CONFIG);
+		CHECK_TRUE(b.n == 0 && b.v == NULL);
 		board_free(&b);
 		close(w.fd);
 	}
@@ -158,15 +132,15 @@ test_ids(void)
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		CHECK(task_id_check(good[i], &e) == 0);
+		CHECK_TRUE(task_id_check(good[i], &e) == 0);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		CHECK(task_id_check(wrong[i], &e) == -VIV_CONFIG);
+		CHECK_TRUE(task_id_check(wrong[i], &e) == -VIV_CONFIG);
 	memset(longest, 'a', sizeof(longest));
 	longest[TASK_ID_BYTES] = '\0';
-	CHECK(task_id_check(longest, &e) == 0);
+	CHECK_TRUE(task_id_check(longest, &e) == 0);
 	longest[TASK_ID_BYTES] = 'a';
 	longest[TASK_ID_BYTES + 1] = '\0';
-	CHECK(task_id_check(longest, &e) == -VIV_CONFIG);
+	CHECK_TRUE(task_id_check(longest, &e) == -VIV_CONFIG);
 }
 
 static struct task
@@ -200,31 +174,31 @@ test_read(void)
 				  "\"parallel_safe\":false,\"not_before\":\"1970-01-01T00:01:40Z\","
 	                          "\"on_dependency_failure\":\"fail\"}");
 
-	CHECK(strcmp(t.id, "7") == 0);
-	CHECK(t.local && t.max_attempts == TASK_ATTEMPTS_LOCAL);
-	CHECK(t.deps != NULL && strcmp(t.deps[0], "a") == 0 && strcmp(t.deps[1], "{\"b\":1}") == 0);
-	CHECK(strcmp(t.identity, "ada") == 0);
-	CHECK(t.tags != NULL && strcmp(t.tags[0], "x") == 0 && strcmp(t.tags[1], "3") == 0 &&
+	CHECK_TRUE(strcmp(t.id, "7") == 0);
+	CHECK_TRUE(t.local && t.max_attempts == TASK_ATTEMPTS_LOCAL);
+	CHECK_TRUE(t.deps != NULL && strcmp(t.deps[0], "a") == 0 && strcmp(t.deps[1], "{\"b\":1}") == 0);
+	CHECK_TRUE(strcmp(t.identity, "ada") == 0);
+	CHECK_TRUE(t.tags != NULL && strcmp(t.tags[0], "x") == 0 && strcmp(t.tags[1], "3") == 0 &&
 	    t.tags[2] == NULL);
-	CHECK(t.priority == 0 && t.serial && t.fail_on_dependency);
-	CHECK(t.not_before > 99.9 && t.not_before < 100.1);
+	CHECK_TRUE(t.priority == 0 && t.serial && t.fail_on_dependency);
+	CHECK_TRUE(t.not_before > 99.9 && t.not_before < 100.1);
 	task_free(&t);
 	t = read_text("{\"id\":\"a\",\"prompt\":\"p\",\"depends_on\":\"b\",\"mode\":\" LLM "
 	              "\",\"command\":\"ls\","
 		      "\"max_attempts\":5,\"tags\":null,\"parallel_safe\":null}");
-	CHECK(!t.local && t.max_attempts == 5 && !t.serial);
-	CHECK(t.deps != NULL && strcmp(t.deps[0], "b") == 0 && t.deps[1] == NULL);
+	CHECK_TRUE(!t.local && t.max_attempts == 5 && !t.serial);
+	CHECK_TRUE(t.deps != NULL && strcmp(t.deps[0], "b") == 0 && t.deps[1] == NULL);
 	task_free(&t);
 	t = read_text("{\"id\":\"a\",\"mode\":\"Local\",\"task\":\"pwd\"}");
-	CHECK(t.local);
+	CHECK_TRUE(t.local);
 	task_free(&t);
-	CHECK(!readable("{\"prompt\":\"x\"}"));
-	CHECK(!readable("{\"id\":\"\"}"));
-	CHECK(!readable("{\"id\":{}}"));
-	CHECK(!readable("{\"id\":\"../x\"}"));
-	CHECK(!readable("{\"id\":\"a\",\"not_before\":\"tomorrow\"}"));
-	CHECK(!readable("{\"id\":\"a\",\"deadline\":[]}"));
-	CHECK(readable("{\"id\":\"a\",\"deadline\":null}"));
+	CHECK_TRUE(!readable("{\"prompt\":\"x\"}"));
+	CHECK_TRUE(!readable("{\"id\":\"\"}"));
+	CHECK_TRUE(!readable("{\"id\":{}}"));
+	CHECK_TRUE(!readable("{\"id\":\"../x\"}"));
+	CHECK_TRUE(!readable("{\"id\":\"a\",\"not_before\":\"tomorrow\"}"));
+	CHECK_TRUE(!readable("{\"id\":\"a\",\"deadline\":[]}"));
+	CHECK_TRUE(readable("{\"id\":\"a\",\"deadline\":null}"));
 }
 
 static bool
@@ -270,21 +244,21 @@ test_check(void)
 		    prompt ? "" : "\"prompt\":\"p\",", wrong[i]);
 
 		if (accepted(text))
-			bad += fprintf(stderr, "task_test: accepted: %s\n", text) > 0;
+			failures += fprintf(stderr, "task_test: accepted: %s\n", text) > 0;
 		free(text);
 	}
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		char *text = mem_fmt("{\"id\":\"t\",\"prompt\":\"p\",%s}", good[i]);
 
 		if (!accepted(text))
-			bad += fprintf(stderr, "task_test: refused: %s\n", text) > 0;
+			failures += fprintf(stderr, "task_test: refused: %s\n", text) > 0;
 		free(text);
 	}
-	CHECK(!accepted("{\"prompt\":\"p\"}"));
-	CHECK(!accepted("{\"id\":5,\"prompt\":\"p\"}"));
-	CHECK(!accepted("{\"id\":\"t\"}"));
-	CHECK(!accepted("{\"id\":\"t\",\"prompt\":\"  \"}"));
-	CHECK(accepted("{\"id\":\"t\",\"mode\":\"local\",\"task\":\"pwd\"}"));
+	CHECK_TRUE(!accepted("{\"prompt\":\"p\"}"));
+	CHECK_TRUE(!accepted("{\"id\":5,\"prompt\":\"p\"}"));
+	CHECK_TRUE(!accepted("{\"id\":\"t\"}"));
+	CHECK_TRUE(!accepted("{\"id\":\"t\",\"prompt\":\"  \"}"));
+	CHECK_TRUE(accepted("{\"id\":\"t\",\"mode\":\"local\",\"task\":\"pwd\"}"));
 }
 
 /* 4000 code points pass, of two bytes each; 4001 do not. 64 extra members, not 65. */
@@ -299,10 +273,10 @@ test_limits(void)
 	for (int i = 0; i < 4000; i++)
 		buf_str(&b, "\xc3\xa4");
 	json_set_str(t, "prompt", b.p);
-	CHECK(task_check(t, &lim, &e) == 0);
+	CHECK_TRUE(task_check(t, &lim, &e) == 0);
 	buf_char(&b, 'x');
 	json_set_str(t, "prompt", b.p);
-	CHECK(task_check(t, &lim, &e) == -VIV_CONFIG);
+	CHECK_TRUE(task_check(t, &lim, &e) == -VIV_CONFIG);
 	json_set_str(t, "prompt", "p");
 	for (int i = 0; i < 64; i++) {
 		char *name = mem_fmt("x%d", i);
@@ -310,15 +284,15 @@ test_limits(void)
 		json_set_bool(t, name, true);
 		free(name);
 	}
-	CHECK(task_check(t, &lim, &e) == 0);
+	CHECK_TRUE(task_check(t, &lim, &e) == 0);
 	json_set_bool(t, "y", true);
-	CHECK(task_check(t, &lim, &e) == -VIV_CONFIG);
+	CHECK_TRUE(task_check(t, &lim, &e) == -VIV_CONFIG);
 	json_del(t, "y");
 	buf_clear(&b);
 	for (int i = 0; i < 16384; i++)
 		buf_char(&b, 'x');
 	json_set_str(t, "x0", b.p);
-	CHECK(task_check(t, &lim, &e) == -VIV_CONFIG);
+	CHECK_TRUE(task_check(t, &lim, &e) == -VIV_CONFIG);
 	cJSON_Delete(t);
 	buf_free(&b);
 }
@@ -333,8 +307,8 @@ splice_is(const char *text, const char *want)
 	json_set_str(t, "id", "n");
 	board_splice(text, strlen(text), &t, 1, &out);
 	if (strcmp(out.p, want) != 0)
-		bad += fprintf(stderr, "task_test: splice of %s gives\n%s\n", text, out.p) > 0;
-	CHECK(scan_check(out.p, out.len, &e) == 0);
+		failures += fprintf(stderr, "task_test: splice of %s gives\n%s\n", text, out.p) > 0;
+	CHECK_TRUE(scan_check(out.p, out.len, &e) == 0);
 	buf_free(&out);
 	cJSON_Delete(t);
 }
@@ -365,7 +339,7 @@ cycle_is(const struct board *b, const char *id, const char *want)
 	char *got = board_cycle(b, (size_t)board_find(b, id));
 
 	if (want == NULL ? got != NULL : got == NULL || strcmp(got, want) != 0)
-		bad += fprintf(stderr, "task_test: cycle of %s: %s\n", id,
+		failures += fprintf(stderr, "task_test: cycle of %s: %s\n", id,
 			   got != NULL ? got : "none") > 0;
 	free(got);
 }
@@ -376,7 +350,7 @@ test_cycles(const char *dir)
 	struct board b;
 	struct world w;
 
-	CHECK(load(&b, &w, dir,
+	CHECK_TRUE(load(&b, &w, dir,
 		  "{\"tasks\":["
 		  "{\"id\":\"z\",\"depends_on\":[\"y\"]},{\"id\":\"y\",\"depends_on\":[\"ok\","
 	          "\"a\"]},"
@@ -385,7 +359,7 @@ test_cycles(const char *dir)
 	          "\"c\"]},"
 		  "{\"id\":\"c\",\"depends_on\":[\"a\"]},{\"id\":\"self\",\"depends_on\":[\"self\"]"
 	          "}]}") == 1);
-	CHECK(b.n == 8);
+	CHECK_TRUE(b.n == 8);
 	cycle_is(&b, "z", "waits for 'a', which is part of a cycle: a -> b -> c -> a");
 	cycle_is(&b, "c", "is part of a cycle: c -> a -> b -> c");
 	cycle_is(&b, "ok", NULL);
@@ -420,6 +394,6 @@ main(int argc, char **argv)
 	cJSON_Delete(all);
 	if (file_remove_tree(AT_FDCWD, dir, &e) != 0)
 		err_die(&e);
-	printf("%s\n", bad == 0 ? "ok" : "failed");
-	return bad != 0;
+	printf("%s\n", failures == 0 ? "ok" : "failed");
+	return failures != 0;
 }
