@@ -194,8 +194,9 @@ run(struct front *f)
 		while ((line = llm_next(&f->llm)) != NULL) {
 			rc = finish(f, line);
 			cJSON_Delete(line);
-			start_some(f);
 		}
+		if (f->llm.n < f->llm.jobs && f->ahead->child != NULL && !stop && !f->gone)
+			continue;	/* all that were answered make room at once */
 		if (f->llm.n == 0 && f->ahead->child == NULL &&
 		    (f->gone || stop || !f->lines || f->in.eof))
 			break;

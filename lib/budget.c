@@ -270,7 +270,7 @@ record_reservation(const struct check *c, char id[BUDGET_ID], struct err *e)
 	json_set_num(ev, "pid", (double)getpid());
 	json_set_num(ev, "pid_start", (double)slot_pid_start(getpid()));
 	json_set_num(ev, "pid_ns", (double)slot_pid_ns());
-	rc = ledger_append(&book, ev, true, e);
+	rc = ledger_append(&book, ev, !a->later, e);
 	cJSON_Delete(ev);
 	return rc;
 }
@@ -303,6 +303,12 @@ budget_reserve(const struct world *w, const struct budget_ask *ask, char id_out[
 	if (no_out != NULL)
 		*no_out = c.no;
 	return rc;
+}
+
+int
+budget_sync(struct err *e)
+{
+	return book_open ? ledger_sync(&book, e) : 0;
 }
 
 /* --- settling --- */

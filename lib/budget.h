@@ -45,6 +45,7 @@ struct budget_ask {
 	int64_t task_max;	/* the task's max_budget; -1: none, the limit "task" holds */
 	double deadline_s;	/* by then the caller will have settled; 0: 3600 */
 	const char *who;	/* shown as "user" */
+	bool later;		/* not durable before budget_sync, which must be first */
 };
 
 /* Why there was no reservation. */
@@ -63,6 +64,10 @@ struct budget_refusal {
  */
 int budget_reserve(const struct world *w, const struct budget_ask *ask, char id_out[BUDGET_ID],
     struct budget_refusal *no_out, struct err *e);
+
+/* Before the first byte of a call that was reserved with "later" leaves: makes all of them
+ * durable at once. -VIV_IO: none may be made. */
+int budget_sync(struct err *e);
 
 struct budget_use {
 	int64_t cost;		/* micro-dollars; -1: unpriced */

@@ -311,8 +311,28 @@ ledger_append(struct ledger *l, const cJSON *event, bool durable, struct err *e)
 	if (rc == 0) {
 		ledger_apply(l, scan_text(line.p, line.len - 1));
 		l->offset += (off_t)line.len;
+		l->dirty = !durable;
 	}
 	buf_free(&line);
+	return rc;
+}
+
+/* Who rotates it syncs it first. */
+int
+ledger_sync(struct ledger *l, struct err *e)
+{
+	int fd, rc = 0;
+
+	if (!l->dirty)
+		return 0;
+	fd = openat(l->w->fd, LEDGER_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0 || fdatasync(fd) != 0)
+		rc = err_sys(e, VIV_IO, "cannot sync '%s'", LEDGER_FILE);
+	if (fd >= 0)
+		close(fd);
+	l->dirty = rc != 0;
 	return rc;
 }
 

@@ -53,7 +53,7 @@ struct ledger_pause {
 struct ledger {
 	const struct world *w;
 	struct lock lock;
-	bool locked;
+	bool locked, dirty;		/* dirty: appended and not synced */
 	int fd;				/* the open file, for appending, while locked */
 	uint64_t ino;			/* read up to: of that file, */
 	off_t offset;			/* this byte, */
@@ -80,9 +80,11 @@ void ledger_end(struct ledger *l);
 
 /*
  * Between the two: append one event, which the sums follow. durable: when it returns 0
- * a power cut does not undo it. -VIV_IO leaves the file as it was.
+ * a power cut does not undo it; others wait for ledger_sync, or the next durable one.
+ * -VIV_IO leaves the file as it was.
  */
 int ledger_append(struct ledger *l, const cJSON *event, bool durable, struct err *e);
+int ledger_sync(struct ledger *l, struct err *e);
 
 /* A new event: timestamp, event, user, role (who NULL: "vivarium"). */
 cJSON *ledger_event(const char *event, const char *who);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "budget.h"
 #include "clock.h"
 #include "file.h"
 #include "halt.h"
@@ -149,17 +150,31 @@ look_at_halt(struct llm *l)
 		llm_cancel(l, NULL, "halted", "halted");
 }
 
+/* Start what is due. Nothing has been sent when this returns (http_done sends), so one
+ * sync serves all that start together. */
+static void
+start_due(struct llm *l)
+{
+	int64_t now = clock_boot_ns();
+	struct err e;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!l->call[i]->over && l->call[i]->due_ns != 0 && l->call[i]->due_ns <= now)
+			call_try(l->call[i]);
+	if (budget_sync(&e) != 0) {
+		err_warn("%s", e.msg);
+		llm_cancel(l, NULL, "transient", "ledger");
+	}
+}
+
 cJSON *
 llm_next(struct llm *l)
 {
 	struct http_result got;
 	struct call *c;
-	int64_t now = clock_boot_ns();
 
 	look_at_halt(l);
-	for (size_t i = 0; i < l->n; i++)
-		if (!l->call[i]->over && l->call[i]->due_ns != 0 && l->call[i]->due_ns <= now)
-			call_try(l->call[i]);
+	start_due(l);
 	while ((c = http_done(l->setup.http, &got)) != NULL)
 		call_transferred(c, &got);
 	for (size_t i = 0; i < l->n; i++) {

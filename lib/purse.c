@@ -19,7 +19,8 @@ purse_reserve(struct purse *p, const cJSON *line, const char *model, const char 
 	struct budget_ask ask = {.task_id = json_str(line, "id"),
 	    .resident_id = json_str(claim, "resident_id"),
 	    .identity_id = json_str(claim, "identity_id"), .model = model, .provider = provider,
-	    .task_max = p->task_max, .deadline_s = deadline_s, .who = "viv-llm"};
+	    .task_max = p->task_max, .deadline_s = deadline_s, .who = "viv-llm",
+	    .later = true};
 	int rc;
 
 	*no_out = (struct budget_refusal){.retry_after_s = -1};

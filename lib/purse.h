@@ -35,7 +35,7 @@ struct purse {
  * Before a try: reserve its worst case. request: bytes of its body; line: whose task it
  * is; deadline_s: when it will be over at the latest. 0; -VIV_BUDGET: *no_out says which
  * limit ("call": cap); -VIV_TEMPFAIL: the rate, or the ledger is busy; or another error of
- * the ledger.
+ * the ledger. Durable after budget_sync.
  */
 int purse_reserve(struct purse *p, const cJSON *line, const char *model, const char *provider,
     size_t request, int max_tokens, double deadline_s, struct budget_refusal *no_out,
