@@ -62,6 +62,17 @@ cell(struct buf *out, const char *text, size_t cols, bool pad)
 	free(safe);
 }
 
+/* A long id by its end, in which the steps of one task differ; the caller frees. */
+static char *
+short_id(const char *id, size_t cols)
+{
+	size_t n = strlen(id), all, used;
+
+	utf8_prefix_cols(id, n, SIZE_MAX, &all);
+	return all <= cols ? mem_dup(id) :
+	    mem_fmt("~%s", id + utf8_prefix_cols(id, n, all - cols + 1, &used));
+}
+
 static const char *
 what(const cJSON *task)
 {
@@ -103,12 +114,13 @@ row(const struct standing *s, size_t i, const struct table_look *look, size_t id
 	size_t left = id_cols + STATE_COLS + WHO_COLS + AGE_COLS + 4;
 	double since = standing_since(s, i);
 	char *name = who(s, i), *reason = standing_reason(s, i), age[CLOCK_TEXT] = "-";
+	char *id = short_id(s->board.v[i].id, id_cols);
 	cJSON *task = board_task(&s->board, i);
 	bool colored = look->color && color[st][0] != '\0';
 
 	if (since > 0)
 		clock_short(clock_wall() - since, age);
-	cell(out, s->board.v[i].id, id_cols, true);
+	cell(out, id, id_cols, true);
 	buf_fmt(out, " %s%-*s%s ", colored ? color[st] : "", STATE_COLS, standing_word(st),
 	    colored ? "\033[0m" : "");
 	cell(out, name, WHO_COLS, true);
@@ -119,6 +131,7 @@ row(const struct standing *s, size_t i, const struct table_look *look, size_t id
 		out->len--;
 	buf_char(out, '\n');
 	cJSON_Delete(task);
+	free(id);
 	free(name);
 	free(reason);
 }
