@@ -164,7 +164,8 @@ api_parse(struct api_request *r, const char *body, size_t n, cJSON **detail_out)
 	else if (scan_check(body, n, &e) != 0)
 		complain(list, NULL, "value_error.jsondecode", e.msg, NAN);
 	else if ((all = scan_text(body, n)).kind != '{')
-		complain(list, NULL, "type_error.dict", "value is not a valid dict", NAN);
+		complain(list, NULL, "type_error.dict",
+		    "value is not a valid dict: send an object as application/json", NAN);
 	else {
 		for (size_t i = 0; i < FIELDS; i++) {
 			struct scan v = scan_get(all, fields[i].name);

@@ -192,7 +192,7 @@ free() { flock -n -x "$W/world/mutable/task_locks/a.lock" true; }
 }
 
 @test "release: a command that has ended is executed no more, though its viv-cycle lives" {
-	executing 'sleep 0.1'
+	executing 'sleep 1'
 	wait_until test -s out
 	[ "$(viv-log <out | jq -r .status)" = completed ]
 	viv-release -r me a
