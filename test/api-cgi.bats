@@ -231,7 +231,7 @@ fake_llm() {
 	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
 	fake_llm '.result = {"status":"completed","text":" "}'
 	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
-	fake_llm 'error("dies")'
+	printf '#!/bin/sh\nread -r line\n' >"$VIV_LLM"	# dies
 	want 500 'has("detail")' POST /cycle '{"prompt":"hi"}'
 }
 
