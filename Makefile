@@ -56,6 +56,9 @@ $(B)/test/%: $(B)/test/%.o $(B)/libviv.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS)
 
+# What a target builds first, by all cores unless make was told how many.
+BUILD_ALL = $(MAKE) --no-print-directory -s $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc)) all
+
 tests: $(TESTS)
 fuzzers: $(FUZZERS)
 
@@ -66,7 +69,7 @@ deps-test: ## a server and a client of others for test/mock.bats, from the npm r
 	@sh contrib/deps.sh npm
 
 check: deps ## build, lint and run the whole suite
-	@$(MAKE) --no-print-directory -s all tests
+	+@$(BUILD_ALL) tests
 	@$(MAKE) --no-print-directory -s lint
 	@test/run.sh
 
@@ -78,16 +81,16 @@ fuzz: deps ## run each fuzzer for FUZZ_S seconds (20)
 
 bench: deps ## measure against other runners on this machine
 	@sh contrib/deps.sh bench
-	@$(MAKE) --no-print-directory -s all tests
+	+@$(BUILD_ALL) tests
 	@test/bench.sh
 
 soak: deps ## kill and stop residents at random for SOAK_M minutes (10), then check the world
-	@$(MAKE) --no-print-directory -s all tests
+	+@$(BUILD_ALL) tests
 	@test/soak.sh $(SOAK_M:%=-m %)
 
 demo: ## a world, some tasks and a resident, in a temporary directory
 	@sh contrib/deps.sh run build
-	@$(MAKE) --no-print-directory -s all
+	+@$(BUILD_ALL)
 	@contrib/demo.sh
 
 install: all ## install below $(DESTDIR)$(PREFIX)

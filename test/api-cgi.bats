@@ -62,7 +62,6 @@ snapshot() {
 NINE='keys_unsorted == ["status","result","model","task_id","usage","output","budget_used","exit_code","safety_report"]'
 
 @test "api-cgi: addresses, hosts, tokens, parameters and the reference's coercions" {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/cgi_test"
 	run "$BUILD/test/cgi_test"
 	echo "$output"
 	[ "$status" -eq 0 ]

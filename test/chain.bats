@@ -2,10 +2,6 @@
 
 load helper
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/chain_test"
-}
-
 # Lines $1 to $2 of a chain, made by sha256sum alone; $3: the line before the first.
 chain() {
 	local i prev line=$3

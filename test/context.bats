@@ -14,7 +14,6 @@ part() { jq -r --arg n "$1" '.context[] | select(.name == $n) | .text'; }
 tool() { mkdir -p "$TOOLS" && printf -- '---\nname: %s\ndescription: %s\npatterns: %s\n---\n%s\n' "$@" >"$TOOLS/$1.md"; }
 
 @test "context: the reference's vectors hold, and nothing closes a fence" {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/context_test"
 	run "$BUILD/test/context_test" "$FIXTURE" "$REPO/share/tools"
 	echo "$output"
 	[ "$status" -eq 0 ]

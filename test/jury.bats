@@ -3,10 +3,6 @@ load crash
 
 # Reviews by jurors and by a second model. The model is a script that answers $VIV_ANSWER.
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/jury_test" "$BUILD/test/killat"
-}
-
 setup() {
 	mkdir -p "$BATS_TEST_TMPDIR/tree"
 	cd "$BATS_TEST_TMPDIR/tree" || return 1

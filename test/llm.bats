@@ -3,11 +3,6 @@ bats_require_minimum_version 1.5.0
 load helper
 load llm
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/faultd" "$BUILD/test/sse_test" \
-	    "$BUILD/test/retry_test"
-}
-
 setup() {
 	unset GROQ_API_KEY GROQ_API_URL OPENAI_API_KEY OPENAI_BASE_URL DEFAULT_GROQ_MODEL VIV_CASSETTE
 	unset http_proxy https_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY

@@ -7,10 +7,6 @@ load llm
 
 NPM=$REPO/test/npm/node_modules
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/faultd"
-}
-
 setup() {
 	command -v node >/dev/null && [ -e "$NPM/.bin/mock-llm" ] ||
 	    skip "not installed: make deps-test"

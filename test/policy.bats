@@ -9,10 +9,6 @@ setup() {
 	echo '{}' > "$W/world/mutable/queue.json"
 }
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/policy_test" "$BUILD/test/halt_test"
-}
-
 @test "policy: hostile commands are refused, harmless ones pass, damage is noticed" {
 	run "$BUILD/test/policy_test" "$REPO/share/policy.json" \
 	    "$FIXTURE/hostile-commands.tsv" "$FIXTURE/harmless-commands.tsv"

@@ -3,10 +3,6 @@ load crash
 
 # What viv-share writes, and where it never does. The model is a script that says $SAY.
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/artifact_test" "$BUILD/test/killat"
-}
-
 setup() {
 	mkdir -p "$BATS_TEST_TMPDIR/tree"
 	cd "$BATS_TEST_TMPDIR/tree" || return 1

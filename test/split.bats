@@ -21,7 +21,6 @@ claimed() { viv-claim -c 1 -r ada "$@" | viv-log; }
 board() { jq -c "$1" "$W/world/mutable/queue.json"; }
 
 @test "split: the reference's vectors hold" {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/split_test"
 	run "$BUILD/test/split_test" "$FIXTURE"
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -215,7 +214,6 @@ whole_again() {
 }
 
 @test "split: killed at any system call, whoever comes next does it whole and nothing twice" {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/killat"
 	post big "$COMPLEX"
 	claimed >"$T/line"
 	prepare

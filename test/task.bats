@@ -1,9 +1,5 @@
 load helper
 
-setup() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/task_test"
-}
-
 @test "task: prompts, boards, ids, checks, splices and cycles are as documented" {
 	run "$BUILD/test/task_test" "$FIXTURE"
 	echo "$output"

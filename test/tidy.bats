@@ -4,10 +4,6 @@
 load helper
 load crash
 
-setup_file() {
-	make -s -C "$REPO" B="$BUILD" BIN="$BIN" "$BUILD/test/killat"
-}
-
 board() { jq -r '.tasks[].id' "$W/world/mutable/queue.json" | paste -sd' ' -; }
 archive() { jq -r .id "$W/world/mutable/queue_archive.jsonl" | paste -sd' ' -; }
 sum() { find "$W" \( -type f -exec sha256sum {} + \) -o -type d -print | sort; }
