@@ -6,6 +6,8 @@
  *   listed in `refused`: EPERM, so that the caller learns it is forbidden
  *   everything else, and every call younger than this list: ENOSYS, so that a
  *   C library falls back to an older call; calls of a foreign architecture: killed.
+ * libseccomp knows the calls' numbers here, bpf.c makes the program: libseccomp's own
+ * takes longer to make than a command to run, and the kernel reads it for each command.
  *
  * Arguments are compared over 64 bits although the kernel uses 32 of many of them.
  * All argument rules therefore *allow* on a match: a value with stray upper bits
@@ -23,18 +25,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <termios.h>
-#include <unistd.h>
 
-#include "buf.h"
+#include "bpf.h"
 
 static const char *const allowed[] = {
     /* descriptors */
@@ -368,185 +368,140 @@ static const unsigned prctls[] = {PR_SET_NAME, PR_GET_NAME, PR_GET_DUMPABLE, PR_
     0x53564d41 /* PR_SET_VMA */};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define ALLOW SECCOMP_RET_ALLOW
+#define EPERM_IT (SECCOMP_RET_ERRNO | EPERM)
+#define X32_BIT 0x40000000U	/* in the numbers of x86-64's third ABI */
 
 /* One rule; calls that this architecture or library does not know are left to ENOSYS. */
-static int
-rule(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned n,
-    const struct scmp_arg_cmp *arg)
+static void
+rule(struct bpf_table *t, uint32_t action, const char *name, unsigned n,
+    const struct bpf_cond *cond)
 {
 	int nr = seccomp_syscall_resolve_name(name);
+	struct bpf_rule r = {.nr = (uint32_t)nr, .action = action, .n = n};
 
-	if (nr == __NR_SCMP_ERROR)
-		return 0;
-	return seccomp_rule_add_array(ctx, action, nr, n, arg);
+	if (nr < 0)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		r.cond[i] = cond[i];
+	bpf_add(t, &r);
 }
 
-static int
-rules(scmp_filter_ctx ctx, uint32_t action, const char *const *name, size_t n)
+static void
+rules(struct bpf_table *t, uint32_t action, const char *const *name, size_t n)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = rule(ctx, action, name[i], 0, NULL);
-	return rc;
+	for (size_t i = 0; i < n; i++)
+		rule(t, action, name[i], 0, NULL);
 }
 
-static int
-rule_values(scmp_filter_ctx ctx, const char *name, unsigned arg, const unsigned *value, size_t n)
+static void
+allow_values(struct bpf_table *t, const char *name, unsigned arg, const unsigned *value, size_t n)
 {
-	int rc = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct bpf_cond c = {arg, UINT64_MAX, value[i]};
 
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		struct scmp_arg_cmp c = {arg, SCMP_CMP_EQ, value[i], 0};
-
-		rc = rule(ctx, SCMP_ACT_ALLOW, name, 1, &c);
+		rule(t, ALLOW, name, 1, &c);
 	}
-	return rc;
 }
 
 /* Allow when the first argument is 0 (itself, its own group), else EPERM. */
-static int
-rule_self(scmp_filter_ctx ctx, const char *name)
+static void
+allow_self(struct bpf_table *t, const char *name)
 {
-	struct scmp_arg_cmp self = {0, SCMP_CMP_EQ, 0, 0}, other = {0, SCMP_CMP_NE, 0, 0};
-	int rc = rule(ctx, SCMP_ACT_ALLOW, name, 1, &self);
+	static const unsigned self = 0;
 
-	return rc != 0 ? rc : rule(ctx, SCMP_ACT_ERRNO(EPERM), name, 1, &other);
+	allow_values(t, name, 0, &self, 1);
+	rule(t, EPERM_IT, name, 0, NULL);
 }
 
 /* EPERM when the argument has exactly these bits of the mask. */
-static int
-rule_bits(scmp_filter_ctx ctx, const char *name, unsigned arg, uint64_t mask, uint64_t bits)
+static void
+refuse_bits(struct bpf_table *t, const char *name, unsigned arg, uint64_t mask, uint64_t bits)
 {
-	struct scmp_arg_cmp c = {arg, SCMP_CMP_MASKED_EQ, mask, bits};
+	struct bpf_cond c = {arg, mask, bits};
 
-	return rule(ctx, SCMP_ACT_ERRNO(EPERM), name, 1, &c);
+	rule(t, EPERM_IT, name, 1, &c);
 }
 
 /* New processes without namespaces of their own, always children of their maker;
  * only threads when forking is not allowed. clone3 hides its flags: ENOSYS. */
-static int
-rule_clone(scmp_filter_ctx ctx, unsigned flags)
+static void
+clone_rules(struct bpf_table *t, unsigned flags)
 {
 	static const uint64_t never[] = {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC,
 		CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_IO, CLONE_PTRACE, CLONE_PARENT};
-	struct scmp_arg_cmp c = {0, SCMP_CMP_MASKED_EQ, 0, 0};
-	int rc = 0;
 
-	for (size_t i = 0; i < COUNT(never) && rc == 0; i++) {
-		c.datum_a |= never[i];
-		rc = rule_bits(ctx, "clone", 0, never[i], never[i]);
-	}
-	if (rc == 0 && (flags & FILTER_FORK) == 0) {
-		c.datum_a |= CLONE_THREAD;
-		c.datum_b = CLONE_THREAD;
-		rc = rule_bits(ctx, "clone", 0, CLONE_THREAD, 0);
-	}
-	return rc != 0 ? rc : rule(ctx, SCMP_ACT_ALLOW, "clone", 1, &c);
+	for (size_t i = 0; i < COUNT(never); i++)
+		refuse_bits(t, "clone", 0, never[i], never[i]);
+	if ((flags & FILTER_FORK) == 0)
+		refuse_bits(t, "clone", 0, CLONE_THREAD, 0);
+	rule(t, ALLOW, "clone", 0, NULL);
 }
 
 /* Local stream pairs always; internet sockets with FILTER_NET; nothing else. */
-static int
-rule_sockets(scmp_filter_ctx ctx, unsigned flags)
+static void
+socket_rules(struct bpf_table *t, unsigned flags)
 {
 	static const unsigned families[] = {AF_INET, AF_INET6};
 	static const int types[] = {SOCK_STREAM, SOCK_SEQPACKET};
-	int rc = 0;
 
-	for (size_t i = 0; i < COUNT(types) && rc == 0; i++) {
-		struct scmp_arg_cmp c[] = {{0, SCMP_CMP_EQ, AF_UNIX, 0},
-			{1, SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)types[i]}};
+	for (size_t i = 0; i < COUNT(types); i++) {
+		struct bpf_cond c[] = {{0, UINT64_MAX, AF_UNIX}, {1, 0xf, (uint64_t)types[i]}};
 
-		rc = rule(ctx, SCMP_ACT_ALLOW, "socketpair", 2, c);
+		rule(t, ALLOW, "socketpair", 2, c);
 	}
-	if (rc != 0)
-		return rc;
-	if ((flags & FILTER_NET) == 0) {
-		rc = rules(ctx, SCMP_ACT_ERRNO(EPERM), networking, COUNT(networking));
-		return rc != 0 ? rc : rule(ctx, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
+	if (flags & FILTER_NET) {
+		rules(t, ALLOW, networking, COUNT(networking));
+		allow_values(t, "socket", 0, families, COUNT(families));
+	} else {
+		rules(t, EPERM_IT, networking, COUNT(networking));
+		rule(t, EPERM_IT, "socket", 0, NULL);
 	}
-	rc = rules(ctx, SCMP_ACT_ALLOW, networking, COUNT(networking));
-	return rc != 0 ? rc : rule_values(ctx, "socket", 0, families, COUNT(families));
 }
 
 /* Without Landlock's signal scope only the own group can be signalled, by kill(0). */
-static int
-rule_signals(scmp_filter_ctx ctx, unsigned flags)
+static void
+signal_rules(struct bpf_table *t, unsigned flags)
 {
-	int rc;
-
-	if (flags & FILTER_SCOPED)
-		return rules(ctx, SCMP_ACT_ALLOW, signalling, COUNT(signalling));
-	rc = rules(ctx, SCMP_ACT_ERRNO(EPERM), signalling + 1, COUNT(signalling) - 1);
-	return rc != 0 ? rc : rule_self(ctx, "kill");
-}
-
-static int
-all_rules(scmp_filter_ctx ctx, unsigned flags)
-{
-	uint32_t fork_action = flags & FILTER_FORK ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM);
-	int rc;
-
-	if ((rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) != 0 ||
-	    (rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2)) != 0 ||
-	    (rc = rules(ctx, SCMP_ACT_ALLOW, allowed, COUNT(allowed))) != 0 ||
-	    (rc = rules(ctx, SCMP_ACT_ERRNO(EPERM), refused, COUNT(refused))) != 0 ||
-	    (rc = rules(ctx, fork_action, forking, COUNT(forking))) != 0 ||
-	    (rc = rule_values(ctx, "ioctl", 1, ioctls, COUNT(ioctls))) != 0 ||
-	    (rc = rule_bits(ctx, "ioctl", 1, UINT32_MAX, TIOCSTI)) != 0 ||
-	    (rc = rule_bits(ctx, "ioctl", 1, UINT32_MAX, TIOCLINUX)) != 0 ||
-	    (rc = rule_values(ctx, "fcntl", 1, fcntls, COUNT(fcntls))) != 0 ||
-	    (rc = rule_values(ctx, "prctl", 0, prctls, COUNT(prctls))) != 0 ||
-	    (rc = rule_self(ctx, "prlimit64")) != 0 ||
-	    (rc = rule_clone(ctx, flags)) != 0 || (rc = rule_sockets(ctx, flags)) != 0)
-		return rc;
-	return rule_signals(ctx, flags);
-}
-
-/* The library writes programs only to a descriptor: through memory and back. */
-static int
-export(scmp_filter_ctx ctx, struct sock_fprog *out)
-{
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	struct stat st;
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = seccomp_export_bpf(ctx, fd);
-	if (rc == 0 && fstat(fd, &st) != 0)
-		rc = -errno;
-	if (rc == 0) {
-		size_t n = (size_t)st.st_size;
-
-		out->filter = mem_alloc(n);
-		out->len = (unsigned short)(n / sizeof(out->filter[0]));
-		if (n > BPF_MAXINSNS * sizeof(out->filter[0]) ||
-		    pread(fd, out->filter, n, 0) != (ssize_t)n)
-			rc = -EIO;
+	if (flags & FILTER_SCOPED) {
+		rules(t, ALLOW, signalling, COUNT(signalling));
+	} else {
+		rules(t, EPERM_IT, signalling + 1, COUNT(signalling) - 1);
+		allow_self(t, "kill");
 	}
-	close(fd);
-	return rc;
+}
+
+static void
+all_rules(struct bpf_table *t, unsigned flags)
+{
+	rules(t, ALLOW, allowed, COUNT(allowed));
+	rules(t, EPERM_IT, refused, COUNT(refused));
+	rules(t, flags & FILTER_FORK ? ALLOW : EPERM_IT, forking, COUNT(forking));
+	allow_values(t, "ioctl", 1, ioctls, COUNT(ioctls));
+	refuse_bits(t, "ioctl", 1, UINT32_MAX, TIOCSTI);
+	refuse_bits(t, "ioctl", 1, UINT32_MAX, TIOCLINUX);
+	allow_values(t, "fcntl", 1, fcntls, COUNT(fcntls));
+	allow_values(t, "prctl", 0, prctls, COUNT(prctls));
+	allow_self(t, "prlimit64");
+	clone_rules(t, flags);
+	socket_rules(t, flags);
+	signal_rules(t, flags);
 }
 
 const struct sock_fprog *
-filter_get(unsigned flags, struct err *e)
+filter_get(unsigned flags)
 {
 	static struct sock_fprog kept[FILTER_FLAGS];
 	struct sock_fprog *f = &kept[flags % FILTER_FLAGS];
-	scmp_filter_ctx ctx;
-	int rc;
+	struct bpf_table t = {.arch = seccomp_arch_native(), .max_nr = UINT32_MAX,
+	    .otherwise = SECCOMP_RET_ERRNO | ENOSYS, .foreign = SECCOMP_RET_KILL_PROCESS};
 
 	if (f->filter != NULL)
 		return f;
-	ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	rc = ctx == NULL ? -ENOMEM : all_rules(ctx, flags);
-	if (rc == 0)
-		rc = export(ctx, f);
-	if (ctx != NULL)
-		seccomp_release(ctx);
-	if (rc == 0)
-		return f;
-	err_set(e, VIV_IO, "cannot compile the system call filter: %s", strerror(-rc));
-	return NULL;
+	if (t.arch == SCMP_ARCH_X86_64)
+		t.max_nr = X32_BIT - 1;
+	all_rules(&t, flags);
+	*f = bpf_compile(&t);
+	free(t.rule);
+	return f;
 }

@@ -4,8 +4,6 @@
 
 #include <linux/filter.h>
 
-#include "err.h"
-
 enum filter_flag {
 	FILTER_FORK = 1,	/* may start processes; otherwise only threads */
 	FILTER_NET = 2,		/* may open internet sockets */
@@ -13,7 +11,7 @@ enum filter_flag {
 	FILTER_FLAGS = 8
 };
 
-/* Compiled at the first call with these flags and kept; NULL with -VIV_IO in *e. */
-const struct sock_fprog *filter_get(unsigned flags, struct err *e);
+/* Made at the first call with these flags and kept. */
+const struct sock_fprog *filter_get(unsigned flags);
 
 #endif

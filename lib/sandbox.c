@@ -272,11 +272,9 @@ sandbox_prepare(struct sandbox **out, const struct sandbox_spec *spec, struct er
 	s = mem_zero(1, sizeof(*s));
 	flags = (spec->fork ? FILTER_FORK : 0) | (spec->net ? FILTER_NET : 0) |
 	    (l.landlock_abi >= LANDLOCK_ABI_SCOPE ? FILTER_SCOPED : 0);
-	s->filter = filter_get(flags, e);
+	s->filter = filter_get(flags);
 	s->ruleset = landlock_new(l.landlock_abi, spec->net);
-	if (s->filter == NULL)
-		rc = -e->code;
-	else if (s->ruleset < 0)
+	if (s->ruleset < 0)
 		rc = err_sys(e, VIV_REFUSED, "no sandbox: cannot make a Landlock ruleset");
 	else
 		rc = grant_all(s->ruleset, l.landlock_abi, spec, e);

@@ -94,6 +94,13 @@ refused() {
 	return $bad
 }
 
+@test "sandbox: the system call filter answers each call as its table says" {
+	run "$BUILD/test/filter_test"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[-1]}" = ok ]
+}
+
 @test "sandbox: what is granted works" {
 	for name in read_inside write_inside fork thread signal_self stream_pair; do
 		[ "$(result boxed $name)" = open ] || { echo "$name"; false; }
