@@ -150,18 +150,6 @@ loop(struct cycle *c, struct err *e)
 	return rc;
 }
 
-/* A world is optional: a bare request runs under the shipped policy. */
-static void
-find_world(struct cycle *c)
-{
-	struct err e = {0};
-
-	if (world_open(&c->world, opt_world, &e) == 0)
-		c->setup.run.w = &c->world;
-	else if (opt_world != NULL || getenv("VIV_ROOT") != NULL)
-		err_die(&e);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -173,7 +161,7 @@ main(int argc, char **argv)
 	    .in = {.fd = STDIN_FILENO}, .jobs = 1, .setup.run.timeout_s = TASK_TIMEOUT_S};
 	struct err e = {0};
 	long long v, max_output = -1;
-	int opt, rc;
+	int opt, found, rc;
 
 	opt_init(argc, argv, USAGE);
 	while ((opt = opt_next(argc, argv, "j:D:t:o:v", longs)) != -1) {
@@ -190,7 +178,10 @@ main(int argc, char **argv)
 	}
 	if (optind < argc)
 		opt_usage("unexpected argument '%s'", argv[optind]);
-	find_world(&c);
+	/* A world is optional: a bare request runs under the shipped policy. */
+	if ((found = world_find(&c.world, opt_world, &e)) < 0)
+		err_die(&e);
+	c.setup.run.w = found > 0 ? &c.world : NULL;
 	if (policy_load(&c.setup.run.policy, c.setup.run.w, &e) != 0 ||
 	    answer_open(&c.setup.answer, c.setup.run.w, c.jobs, &e) != 0 ||
 	    proc_reaper_start(&e) != 0)

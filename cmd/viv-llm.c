@@ -284,19 +284,6 @@ default_model(void)
 	return env != NULL && *env != '\0' ? env : "llama-3.1-8b-instant";
 }
 
-/* A world is optional, but one that was named has to be there. */
-static void
-find_world(struct front *f, struct call_setup *s)
-{
-	const char *env = getenv("VIV_ROOT");
-	struct err e = {0};
-
-	if (world_open(&f->world, opt_world, &e) == 0)
-		s->w = &f->world;
-	else if (opt_world != NULL || (env != NULL && *env != '\0'))
-		err_die(&e);
-}
-
 struct options {
 	const char *system;
 	double budget;
@@ -364,7 +351,9 @@ main(int argc, char **argv)
 	opt_init(argc, argv, USAGE);
 	parse(argc, argv, &f, &s, &o);
 	protect();
-	find_world(&f, &s);
+	if ((rc = world_find(&f.world, opt_world, &e)) < 0)
+		err_die(&e);
+	s.w = rc > 0 ? &f.world : NULL;
 	s.defaults.base = base = base_text(f.lines);
 	s.cap = o.budget >= 0 ? llround(o.budget * 1e6) : -1;
 	f.speak.tty = isatty(STDOUT_FILENO);

@@ -288,12 +288,11 @@ static int
 stage(struct reviewer *r)
 {
 	struct err e = {0};
+	int found = world_find(&r->w, opt_world, &e);
 
-	bool have_world = world_open(&r->w, opt_world, &e) == 0;
-
-	if (!have_world && (opt_world != NULL || getenv("VIV_ROOT") != NULL))
+	if (found < 0)
 		err_die(&e);
-	return stage_run(review_line, have_world ? &r->w : NULL);
+	return stage_run(review_line, found > 0 ? &r->w : NULL);
 }
 
 int

@@ -144,6 +144,7 @@ main(int argc, char **argv)
 	struct share s = {.have_world = false};
 	struct err e = {0};
 	int c, rc;
+	bool named;
 
 	opt_init(argc, argv, USAGE);
 	while ((c = opt_next(argc, argv, "aq", longs)) != -1) {
@@ -152,13 +153,14 @@ main(int argc, char **argv)
 	}
 	if (s.all && optind < argc)
 		opt_usage("-a names all there are: no '%s'", argv[optind]);
-	s.have_world = world_open(&s.w, opt_world, &e) == 0;
-	if (!s.have_world &&
-	    (s.all || optind < argc || opt_world != NULL || getenv("VIV_ROOT") != NULL))
+	named = s.all || optind < argc;
+	rc = named ? world_open(&s.w, opt_world, &e) : world_find(&s.w, opt_world, &e);
+	if (rc < 0)
 		err_die(&e);
+	s.have_world = named || rc > 0;
 	if (s.have_world)
 		publish_open(&s.publish, &s.w);
-	rc = s.all || optind < argc ? share_ids(&s, argc - optind, argv + optind) :
+	rc = named ? share_ids(&s, argc - optind, argv + optind) :
 	    stage_run(share_line, &s);
 	if (s.have_world) {
 		publish_close(&s.publish);
