@@ -90,6 +90,7 @@ main(int argc, char **argv)
 	heal_board(&h);
 	heal_slots(&h);
 	heal_results(&h);
+	heal_shares(&h);
 	heal_unknown(&h);
 	heal_free(&h);
 	world_close(&w);

@@ -16,12 +16,14 @@
 #include <unistd.h>
 
 #include "budget.h"
+#include "conf.h"
 #include "file.h"
 #include "halt.h"
 #include "json.h"
 #include "layout.h"
 #include "policy.h"
 #include "price.h"
+#include "publish.h"
 #include "sweep.h"
 
 enum { TEMP_AGE_S = 60 };
@@ -171,6 +173,41 @@ heal_money(struct heal *h)
 		price_free(prices);
 	if (budget_book(h->w, false, &book, &e) != 0)
 		heal_say(h, HEAL_ERROR, "damaged book, so no model is called", LEDGER_FILE, e.msg);
+}
+
+/* --- what was to be published --- */
+
+static int
+check_share(int dir, const char *name, void *arg)
+{
+	struct heal *h = arg;
+	cJSON *plan = NULL;
+	struct err e;
+	char *path;
+	int rc;
+
+	/* A younger one may be carried out just now. */
+	if (file_is_temp(name) || sweep_age(dir, name) < TEMP_AGE_S)
+		return 0;
+	path = mem_fmt(PUBLISH_DIR "/%s", name);
+	rc = conf_read(dir, name, &plan, &e);
+	if (rc < 0 && rc != -VIV_NO)
+		heal_say(
+		    h, HEAL_ERROR, "damaged plan, so its result is not published", path, e.msg);
+	else if (plan != NULL && !json_bool(plan, "done", false))
+		heal_say(h, HEAL_NOTE, "published in part", path, "viv-share -a completes it");
+	cJSON_Delete(plan);
+	free(path);
+	return 0;
+}
+
+void
+heal_shares(struct heal *h)
+{
+	struct err e;
+
+	if (sweep_each(h->w, PUBLISH_DIR, check_share, h, &e) != 0)
+		heal_say(h, HEAL_ERROR, "unreadable directory", PUBLISH_DIR, e.msg);
 }
 
 /* --- litter --- */

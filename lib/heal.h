@@ -37,6 +37,7 @@ void heal_log(struct heal *h);		/* opens log and fold */
 void heal_board(struct heal *h);	/* opens the board */
 void heal_slots(struct heal *h);
 void heal_results(struct heal *h);
+void heal_shares(struct heal *h);
 void heal_unknown(struct heal *h);
 void heal_free(struct heal *h);
 

@@ -26,17 +26,17 @@
 #include "beneath.h"
 #include "buf.h"
 #include "clock.h"
+#include "conf.h"
 #include "file.h"
 #include "json.h"
 #include "stage.h"
 #include "task.h"
 
 #define SWARM WORLD_MUTABLE "/.swarm"
-#define SHARES SWARM "/shares"
 #define SHARES_LOCK SWARM "/.shares.lock"
 #define SEPARATOR "\n---\n\n"
 
-enum { SMALL = 1 << 20, NAMES_TRIED = 1000 };
+enum { NAMES_TRIED = 1000 };
 
 /* What is published, and as whom. */
 struct job {
@@ -184,7 +184,7 @@ static int
 save_plan(const struct world *w, const struct job *j, struct err *e)
 {
 	char *text = json_text(j->plan);
-	int rc = file_mkdirs(w->fd, SHARES, 0777, e);
+	int rc = file_mkdirs(w->fd, PUBLISH_DIR, 0777, e);
 
 	if (rc == 0)
 		rc = file_replace(w->fd, j->state, text, strlen(text), 0644, e);
@@ -217,13 +217,9 @@ make_plan(const struct world *w, struct job *j, const cJSON *line, struct err *e
 static int
 read_plan(const struct world *w, struct job *j, struct err *e)
 {
-	struct buf text = {0};
 	const char *hash;
-	int rc = file_read(w->fd, j->state, SMALL, &text, e);
+	int rc = conf_read(w->fd, j->state, &j->plan, e);
 
-	if (rc == 0 && (j->plan = json_parse(text.p, text.len, e)) == NULL)
-		rc = err_prefix(e, "'%s'", j->state);
-	buf_free(&text);
 	if (rc != 0)
 		return rc;
 	hash = json_str(j->plan, "text_sha256");
@@ -332,15 +328,14 @@ name_of(const struct world *w, const char *identity)
 {
 	char *path = mem_fmt("%s/identities/%s.json", SWARM, identity), *name = NULL;
 	char *slug = artifact_slug(identity, "");
-	struct buf text = {0};
 	cJSON *v = NULL;
+	struct err e;
 
-	if (strcmp(slug, identity) == 0 && file_read(w->fd, path, SMALL, &text, NULL) == 0)
-		v = json_parse(text.p, text.len, NULL);
+	if (strcmp(slug, identity) == 0)
+		conf_read(w->fd, path, &v, &e);
 	if (json_str(v, "name") != NULL)
 		name = mem_dup(json_str(v, "name"));
 	cJSON_Delete(v);
-	buf_free(&text);
 	free(slug);
 	free(path);
 	return name;
@@ -362,7 +357,7 @@ publish_line(struct publish *p, cJSON *line, struct err *e)
 		j.a.identity = NULL;
 	j.owner = artifact_owner(j.a.identity != NULL ? j.a.identity : ARTIFACT_UNKNOWN);
 	j.name = j.a.identity != NULL ? name_of(p->w, j.a.identity) : NULL;
-	j.state = mem_fmt("%s/%s.%lld.json", SHARES, j.a.id, (long long)j.a.generation);
+	j.state = mem_fmt("%s/%s.%lld.json", PUBLISH_DIR, j.a.id, (long long)j.a.generation);
 	file_sha256(j.a.text, strlen(j.a.text), j.hash);
 	rc = p->lock.fd >= 0 ? 0 : lock_open(&p->lock, p->w->fd, SHARES_LOCK, e);
 	if (rc == 0)

@@ -10,6 +10,9 @@
 #include "lock.h"
 #include "world.h"
 
+/* A plan for each attempt whose result was published: ID.GENERATION.json. */
+#define PUBLISH_DIR WORLD_MUTABLE "/.swarm/shares"
+
 struct publish {
 	const struct world *w;
 	struct lock lock;

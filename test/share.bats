@@ -423,7 +423,26 @@ again_is_whole() {
 	[ "$status" -eq 1 ]
 	VIVARIUM_MVP_DOCS_ONLY=0 run viv-share nobody
 	[ "$status" -eq 1 ]
-	echo '{' >"$M/.swarm/shares/a.1.json"
-	run viv-share < <(line a)
+	for damage in '{' '' '[1]'; do
+		printf %s "$damage" >"$M/.swarm/shares/a.1.json"
+		run viv-share < <(line a)
+		[ "$status" -eq 78 ]
+		[[ $output = *"shares/a.1.json'"* ]]
+	done
+}
+
+@test "share: viv-doctor names what was published in part, and a damaged plan" {
+	local plan=$M/.swarm/shares/a.1.json
+	doctor() { VIV_NOW=$(date -u -d "$1" +%FT%TZ) viv-doctor; }
+	line a | viv-share >/dev/null
+	jq '.done = false' "$plan" >plan
+	cp plan "$plan"
+	[ -z "$(doctor now | grep -F a.1.json)" ]	# somebody may be at it
+	doctor '2 minutes' | grep -qx 'note published in part: world/mutable/.swarm/shares/a.1.json: viv-share -a completes it'
+	line a | viv-share >/dev/null
+	[ -z "$(doctor '2 minutes' | grep -F a.1.json)" ]
+	echo '{' >"$plan"
+	run doctor '2 minutes'
 	[ "$status" -eq 78 ]
+	[[ $output = *'error damaged plan'*a.1.json* ]]
 }
