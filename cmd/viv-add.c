@@ -218,10 +218,10 @@ static void
 print(const struct add *a, cJSON *const *good, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		char *text = a->json ? json_text(good[i]) : NULL;
-
-		puts(text != NULL ? text : json_str(good[i], "id"));
-		free(text);
+		if (a->json)
+			json_puts(good[i]);
+		else
+			puts(json_str(good[i], "id"));
 	}
 }
 

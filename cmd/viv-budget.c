@@ -131,10 +131,7 @@ add_sum(cJSON *o, const struct sum *u)
 static void
 puts_json(cJSON *o)
 {
-	char *text = json_text(o);
-
-	puts(text);
-	free(text);
+	json_puts(o);
 	cJSON_Delete(o);
 }
 

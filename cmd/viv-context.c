@@ -229,7 +229,6 @@ print_route(const struct context *c, const char *text)
 	size_t n = tool_similar(&c->tools, text, top);
 	cJSON *v = json_new(), *names = json_list(), *scores = json_list();
 	struct tool_route r;
-	char *line;
 
 	tool_route(&c->tools, text, &r);
 	for (size_t i = 0; i < r.n; i++)
@@ -245,9 +244,7 @@ print_route(const struct context *c, const char *text)
 	json_set(v, "tools", names);
 	json_set_num(v, "confidence", r.confidence);
 	json_set(v, "similar", scores);
-	line = json_text(v);
-	puts(line);
-	free(line);
+	json_puts(v);
 	cJSON_Delete(v);
 }
 

@@ -36,7 +36,6 @@ say(enum heal_severity s, const char *what, const char *where, const char *advic
 	static const char *const name[] = {"note", "repair", "error"};
 	const struct output *o = arg;
 	cJSON *v;
-	char *text;
 
 	if (o->quiet && s == HEAL_NOTE)
 		return;
@@ -52,9 +51,7 @@ say(enum heal_severity s, const char *what, const char *where, const char *advic
 	json_set_str(v, "what", what);
 	json_set_str(v, "where", where);
 	json_set_str(v, "advice", advice);
-	text = json_text(v);
-	puts(text);
-	free(text);
+	json_puts(v);
 	cJSON_Delete(v);
 }
 

@@ -198,7 +198,6 @@ static void
 print_json(const struct policy_argv *a, const char *reason)
 {
 	cJSON *v = json_new();
-	char *text;
 
 	json_set_bool(v, "allowed", reason == NULL);
 	if (reason != NULL) {
@@ -212,9 +211,7 @@ print_json(const struct policy_argv *a, const char *reason)
 		json_set(v, "argv", argv);
 		json_set_bool(v, "fork", a->fork);
 	}
-	text = json_text(v);
-	puts(text);
-	free(text);
+	json_puts(v);
 	cJSON_Delete(v);
 }
 

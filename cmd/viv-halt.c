@@ -201,7 +201,6 @@ print_status(const struct asked *a, struct err *e)
 
 	if (a->json) {
 		cJSON *v = json_new();
-		char *text;
 
 		json_set_bool(v, "halt", on);
 		json_set_str(v, "reason", on ? reason : NULL);
@@ -209,9 +208,7 @@ print_status(const struct asked *a, struct err *e)
 		json_set_num(v, "wait_seconds", pace);
 		if (pace < 0)
 			json_set_str(v, "wait_seconds", NULL);
-		text = json_text(v);
-		puts(text);
-		free(text);
+		json_puts(v);
 		cJSON_Delete(v);
 	} else {
 		utf8_printable(shown, sizeof(shown), reason, strlen(reason));

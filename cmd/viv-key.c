@@ -153,14 +153,11 @@ show(const struct world *w, bool json)
 	key_wipe(key);
 	if (json) {
 		cJSON *v = json_new();
-		char *text;
 
 		json_set_bool(v, "set", there);
 		json_set_str(v, "key", there ? masked : NULL);
 		json_set_str(v, "source", !there ? NULL : from_env ? "environment" : "file");
-		text = json_text(v);
-		puts(text);
-		free(text);
+		json_puts(v);
 		cJSON_Delete(v);
 	} else if (there) {
 		printf("%s\t%s\n", masked, from);

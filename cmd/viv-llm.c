@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,7 @@
 #include "opt.h"
 #include "speak.h"
 #include "stage.h"
+#include "stop.h"
 #include "utf8.h"
 #include "world.h"
 
@@ -49,25 +49,13 @@ struct front {
 	bool lines, verbose, gone;
 };
 
-static volatile sig_atomic_t stop;
-
-static void
-on_signal(int sig)
-{
-	stop = sig;
-}
-
 static void
 protect(void)
 {
 	struct rlimit none = {0, 0};
-	struct sigaction sa = {.sa_handler = on_signal};
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 static void
@@ -99,7 +87,7 @@ finish(struct front *f, cJSON *line)
 	speak_end(&f->speak, json_str(r, "text"));
 	if (f->verbose)
 		speak_usage(r);
-	return f->speak.gone || stop ? 0 : speak_fault(r);
+	return f->speak.gone || stop_asked() != 0 ? 0 : speak_fault(r);
 }
 
 /* A line came in: a cancel at once, the others in their order. */
@@ -161,19 +149,20 @@ static int
 listen_once(struct front *f, struct err *e)
 {
 	bool more = f->lines && !f->in.eof && cJSON_GetArraySize(f->ahead) < AHEAD;
-	struct pollfd p[2] = {{.fd = STDOUT_FILENO}, {.fd = more ? STDIN_FILENO : -1,
-	    .events = POLLIN}};
+	struct pollfd p[] = {{.fd = STDOUT_FILENO},
+	    {.fd = more ? STDIN_FILENO : -1, .events = POLLIN},
+	    {.fd = stop_fd(), .events = POLLIN}};
 	int rc = 0;
 	cJSON *line;
 
 	if (f->llm.n == 0)
-		poll(p, 2, stop ? 0 : -1);
+		poll(p, 3, -1);
 	else
-		llm_wait(&f->llm, p, 2);
-	poll(p, 2, 0);
+		llm_wait(&f->llm, p, 3);
+	poll(p, 3, 0);
 	if (p[0].revents & (POLLERR | POLLNVAL))
 		f->gone = true;
-	if (p[1].revents != 0 && !stop && (rc = jsonl_fill(&f->in, e)) >= 0)
+	if (p[1].revents != 0 && stop_asked() == 0 && (rc = jsonl_fill(&f->in, e)) >= 0)
 		while ((line = jsonl_next(&f->in)) != NULL)
 			take_line(f, line);
 	return rc < 0 ? rc : 0;
@@ -184,21 +173,21 @@ run(struct front *f)
 {
 	struct err e = {0};
 	cJSON *line;
-	int rc = 0;
+	int stop, rc = 0;
 
 	for (;;) {
 		f->gone |= f->speak.gone;
-		if (stop || f->gone)
+		if ((stop = stop_asked()) != 0 || f->gone)
 			stop_all(f);
 		start_some(f);
 		while ((line = llm_next(&f->llm)) != NULL) {
 			rc = finish(f, line);
 			cJSON_Delete(line);
 		}
-		if (f->llm.n < f->llm.jobs && f->ahead->child != NULL && !stop && !f->gone)
+		if (f->llm.n < f->llm.jobs && f->ahead->child != NULL && stop == 0 && !f->gone)
 			continue;	/* all that were answered make room at once */
 		if (f->llm.n == 0 && f->ahead->child == NULL &&
-		    (f->gone || stop || !f->lines || f->in.eof))
+		    (f->gone || stop != 0 || !f->lines || f->in.eof))
 			break;
 		if (!f->lines)
 			speak_wait(&f->speak);
@@ -208,7 +197,7 @@ run(struct front *f)
 			break;
 		}
 	}
-	return f->speak.rc != 0 ? f->speak.rc : stop ? 128 + stop : rc;
+	return f->speak.rc != 0 ? f->speak.rc : stop != 0 ? 128 + stop : rc;
 }
 
 /* Standard input as text, in the place of "-". */
@@ -220,11 +209,10 @@ read_stdin(struct buf *b)
 	do {
 		buf_reserve(b, 65536);
 		n = read(STDIN_FILENO, b->p + b->len, 65536);
-		if (n < 0 && errno == EINTR && !stop)
+		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			err_exit(stop ? 128 + stop : VIV_IO, "cannot read input: %s",
-			    strerror(errno));
+			err_exit(VIV_IO, "cannot read input: %s", strerror(errno));
 		b->len += (size_t)n;
 		b->p[b->len] = '\0';
 		if (b->len > PROMPT_MAX)
@@ -364,6 +352,9 @@ main(int argc, char **argv)
 		s.text = s.stream ? speak_text : NULL;
 		s.arg = &f.speak;
 	}
+	stop_catch();		/* while a person typed, a signal just ended us */
+	if (stop_fd() < 0)
+		err_exit(VIV_IO, "cannot wait for signals: %s", strerror(errno));
 	if (llm_open(&f.llm, &s, o.jobs, &e) != 0)
 		err_die(&e);
 	rc = run(&f);

@@ -127,10 +127,7 @@ tell(const struct options *o)
 	if (o->explain)
 		json_set(out, "guarantees", guarantees(text.p));
 	if (o->json) {
-		char *line = json_text(out);
-
-		puts(line);
-		free(line);
+		json_puts(out);
 	} else {
 		tell_text(o, json_arr(out, "layers"), text.p);
 	}

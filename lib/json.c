@@ -6,6 +6,7 @@
  */
 #include "json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,15 @@ json_text(const cJSON *v)
 	if (s == NULL)
 		err_exit(VIV_IO, "out of memory");
 	return s;
+}
+
+void
+json_puts(const cJSON *v)
+{
+	char *s = json_text(v);
+
+	puts(s);
+	free(s);
 }
 
 void

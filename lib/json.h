@@ -14,6 +14,7 @@ cJSON *json_parse(const char *s, size_t n, struct err *e);
 
 /* Compact text on one line, raw UTF-8; the caller frees. Never NULL. */
 char *json_text(const cJSON *v);
+void json_puts(const cJSON *v);	/* the same on stdout, with a newline */
 void json_print(struct buf *b, const cJSON *v);		/* append it */
 
 /* Getters: NULL, dflt or false when the member is absent or of another type. */

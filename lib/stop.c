@@ -6,6 +6,7 @@
 #include "stop.h"
 
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <time.h>
 
 static const int sigs[] = {SIGINT, SIGTERM, SIGHUP};
@@ -14,36 +15,55 @@ static volatile sig_atomic_t asked;
 static void
 on_signal(int sig)
 {
-	(void)sig;
-	asked = 1;
+	asked = sig;
+}
+
+static sigset_t
+caught(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
+		sigaddset(&set, sigs[i]);
+	return set;
 }
 
 void
 stop_catch(void)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
-	sigset_t block;
+	sigset_t block = caught();
 
-	sigemptyset(&block);
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
-		sigaddset(&block, sigs[i]);
 	sigprocmask(SIG_BLOCK, &block, NULL);
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]); i++)
 		sigaction(sigs[i], &sa, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
-bool
+int
 stop_asked(void)
 {
 	sigset_t waiting;
-	bool yes = asked != 0;
+	int sig = asked;
 
 	sigemptyset(&waiting);
 	sigpending(&waiting);
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]) && !yes; i++)
-		yes = sigismember(&waiting, sigs[i]) == 1;
-	return yes;
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(sigs[0]) && sig == 0; i++)
+		if (sigismember(&waiting, sigs[i]) == 1)
+			sig = sigs[i];
+	return sig;
+}
+
+int
+stop_fd(void)
+{
+	static int fd = -1;
+	sigset_t set = caught();
+
+	if (fd < 0)
+		fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd;
 }
 
 int

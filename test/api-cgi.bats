@@ -1,9 +1,7 @@
 load helper
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	echo hello >f.txt
 	TOKEN=$(cat "$W/meta/security/internal_execution_token.txt")
 	unset VIVARIUM_MVP_DOCS_ONLY VIVARIUM_INTERNAL_EXECUTION_TOKEN SWARM_ENFORCE_INTERNAL_TOKEN

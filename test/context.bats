@@ -2,9 +2,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	TOOLS=$W/world/mutable/library/tools
 	export VIVARIUM_MVP_DOCS_ONLY=0
 }

@@ -3,9 +3,7 @@ load helper
 # Prompts, with programs of our own in the place of viv-llm.
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	T=$BATS_TEST_TMPDIR
 	export VIV_T=$T VIV_LLM=$T/llm
 }

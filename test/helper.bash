@@ -15,11 +15,14 @@ make_world() {
 	viv-init -q --read "$BATS_TEST_TMPDIR/tree" "$@" "$W"
 }
 
-setup() {
+# The world and, as the working directory, the tree that commands may read.
+in_tree() {
 	mkdir -p "$BATS_TEST_TMPDIR/tree"
 	cd "$BATS_TEST_TMPDIR/tree" || return 1
 	make_world
 }
+
+setup() { in_tree; }
 
 # Fail with the words when the command does not succeed.
 must() {

@@ -4,9 +4,7 @@ load crash
 # Reviews by jurors and by a second model. The model is a script that answers $VIV_ANSWER.
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	for who in bob cyd dee; do
 		echo "{\"id\":\"$who\",\"name\":\"$who\"}" >"$W/world/mutable/.swarm/identities/$who.json"
 	done

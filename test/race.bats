@@ -2,12 +2,6 @@ bats_require_minimum_version 1.5.0
 load helper
 load storm
 
-setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
-}
-
 teardown() {
 	touch "$BATS_TEST_TMPDIR/calm"
 	for p in $(stage_pids); do kill -KILL "$p" 2>/dev/null; done

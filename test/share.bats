@@ -4,9 +4,7 @@ load crash
 # What viv-share writes, and where it never does. The model is a script that says $SAY.
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	M=$W/world/mutable
 	SUGGESTIONS=$M/library/community_library/resident_suggestions
 	export VIV_NOW=2030-01-31T08:09:10Z

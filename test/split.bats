@@ -6,9 +6,7 @@ load crash
 COMPLEX='Implement auth API, add integration tests, and then update deployment docs.'
 
 setup() {
-	mkdir -p "$BATS_TEST_TMPDIR/tree"
-	cd "$BATS_TEST_TMPDIR/tree" || return 1
-	make_world
+	in_tree
 	T=$BATS_TEST_TMPDIR
 	export VIV_T=$T VIV_LLM=$T/llm
 	printf '#!/bin/sh\nexec tee -a "$VIV_T/asked" | jq --unbuffered -c %s\n' \

@@ -15,7 +15,6 @@
 #include "intent.h"
 #include "json.h"
 #include "split.h"
-#include "task.h"
 #include "text.h"
 #include "utf8.h"
 #include "vectors.h"
@@ -94,21 +93,6 @@ test_budget(const cJSON *all)
 
 	split_budget(&min, &max, 3);
 	CHECK(min == 16666 && max == 33333, "%lld %lld", (long long)min, (long long)max);
-}
-
-static void
-test_prompt(const cJSON *all)
-{
-	const cJSON *one;
-	int n = 0;
-
-	cJSON_ArrayForEach(one, json_arr(all, "resolve_prompt")) {
-		const char *want = json_str(one, "out"), *got = task_prompt(json_obj(one, "in"));
-
-		n++;
-		CHECK(want == NULL ? got == NULL : got != NULL && strcmp(want, got) == 0, "row %d", n);
-	}
-	CHECK(n == 4, "%d rows of resolve_prompt", n);
 }
 
 static size_t
@@ -220,7 +204,6 @@ main(int argc, char **argv)
 
 	test_phase4(all);
 	test_budget(all);
-	test_prompt(all);
 	test_steps();
 	test_long();
 	test_intent();

@@ -19,6 +19,11 @@ main(void)
 	raise(SIGTERM);
 	if (stop_poll(&p, 1, -1) != 1 || !stop_asked())
 		return 1;
+	/* A wait of another kind sees one that came before it; the first one counts. */
+	raise(SIGHUP);
+	p = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
+	if (poll(&p, 1, 1000) != 1 || stop_asked() != SIGTERM)
+		return 1;
 	puts("ok");
 	return 0;
 }
