@@ -20,7 +20,7 @@
 	"viv-budget [-hJn] [-b day|model|resident|task] [-C WORLD] | " \
 	"viv-budget [-ns] [-C WORLD] set SCOPE AMOUNT | viv-budget [-C WORLD] check [RESIDENT]"
 
-enum { NAME_CHARS = 30 };
+enum { NAME_COLS = 30 };
 
 struct show {
 	struct world w;
@@ -177,25 +177,10 @@ by_name(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-/* Its end, when it is too long for the column: children differ there. */
-static void
-put_name(char *out, size_t size, const char *name)
-{
-	size_t n = strlen(name), chars = utf8_count(name, n);
-
-	if (chars > NAME_CHARS) {
-		name += utf8_prefix(name, n, chars - NAME_CHARS + 1);
-		*out++ = '~';
-		*out = '\0';
-		size--;
-	}
-	utf8_printable(out, size, name, strlen(name));
-}
-
 static void
 print_sum(const struct show *s, const char *by, const struct sum *u)
 {
-	char name[120] = "", spent[PRICE_TEXT], held[PRICE_TEXT];
+	char name[120] = "", spent[PRICE_TEXT], held[PRICE_TEXT], *end;
 	bool priced = u->unpriced < u->calls;
 
 	if (s->json) {
@@ -206,7 +191,9 @@ print_sum(const struct show *s, const char *by, const struct sum *u)
 		puts_json(o);
 		return;
 	}
-	put_name(name, sizeof(name), u->name);
+	end = utf8_end_cols(u->name, NAME_COLS);
+	utf8_printable(name, sizeof(name), end, strlen(end));
+	free(end);
 	money(spent, u->spent, priced);
 	money(held, u->reserved, priced);
 	printf("%-30s %6lld %9lld %9lld %10s %10s%s\n", name, (long long)u->calls,

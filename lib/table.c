@@ -62,17 +62,6 @@ cell(struct buf *out, const char *text, size_t cols, bool pad)
 	free(safe);
 }
 
-/* A long id by its end, in which the steps of one task differ; the caller frees. */
-static char *
-short_id(const char *id, size_t cols)
-{
-	size_t n = strlen(id), all, used;
-
-	utf8_prefix_cols(id, n, SIZE_MAX, &all);
-	return all <= cols ? mem_dup(id) :
-	    mem_fmt("~%s", id + utf8_prefix_cols(id, n, all - cols + 1, &used));
-}
-
 static const char *
 what(const cJSON *task)
 {
@@ -114,7 +103,7 @@ row(const struct standing *s, size_t i, const struct table_look *look, size_t id
 	size_t left = id_cols + STATE_COLS + WHO_COLS + AGE_COLS + 4;
 	double since = standing_since(s, i);
 	char *name = who(s, i), *reason = standing_reason(s, i), age[CLOCK_TEXT] = "-";
-	char *id = short_id(s->board.v[i].id, id_cols);
+	char *id = utf8_end_cols(s->board.v[i].id, id_cols);
 	cJSON *task = board_task(&s->board, i);
 	bool colored = look->color && color[st][0] != '\0';
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "buf.h"
+
 size_t
 utf8_decode(const char *s, size_t n, uint32_t *cp_out)
 {
@@ -88,28 +90,24 @@ utf8_prefix(const char *s, size_t n, size_t max)
 	return i;
 }
 
-struct range {
-	uint32_t lo, hi;
-};
-
-static int
-in_ranges(uint32_t cp, const struct range *r, size_t n)
+bool
+utf8_in(uint32_t cp, const struct utf8_range *r, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (cp >= r[i].lo && cp <= r[i].hi)
-			return 1;
-	return 0;
+			return true;
+	return false;
 }
 
 static size_t
 columns(uint32_t cp)
 {
-	static const struct range zero[] = {
+	static const struct utf8_range zero[] = {
 		{0x300, 0x36f}, {0x483, 0x489}, {0x591, 0x5bd}, {0x610, 0x61a}, {0x64b, 0x65f},
 		{0x200b, 0x200f}, {0x202a, 0x202e}, {0x2060, 0x2064}, {0x20d0, 0x20ff},
 		{0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xfeff, 0xfeff}, {0xe0100, 0xe01ef},
 	};
-	static const struct range wide[] = {
+	static const struct utf8_range wide[] = {
 		{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0x33ff}, {0x3400, 0x4dbf},
 		{0x4e00, 0x9fff}, {0xa000, 0xa4cf}, {0xac00, 0xd7a3}, {0xf900, 0xfaff},
 		{0xfe30, 0xfe4f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
@@ -118,9 +116,9 @@ columns(uint32_t cp)
 
 	if (cp < 0x300)
 		return 1;
-	if (in_ranges(cp, zero, sizeof(zero) / sizeof(zero[0])))
+	if (utf8_in(cp, zero, sizeof(zero) / sizeof(zero[0])))
 		return 0;
-	return in_ranges(cp, wide, sizeof(wide) / sizeof(wide[0])) ? 2 : 1;
+	return utf8_in(cp, wide, sizeof(wide) / sizeof(wide[0])) ? 2 : 1;
 }
 
 size_t
@@ -141,6 +139,20 @@ utf8_prefix_cols(const char *s, size_t n, size_t max_cols, size_t *cols_out)
 	if (cols_out != NULL)
 		*cols_out = cols;
 	return i;
+}
+
+char *
+utf8_end_cols(const char *s, size_t cols)
+{
+	size_t n = strlen(s), all, used = 0, at;
+
+	utf8_prefix_cols(s, n, SIZE_MAX, &all);
+	if (all <= cols)
+		return mem_dup(s);
+	at = utf8_prefix_cols(s, n, all - cols + 1, &used);
+	if (used < all - cols + 1)	/* half of a wide one */
+		at += utf8_prefix(s + at, n - at, 1);
+	return mem_fmt("~%s", s + at);
 }
 
 size_t

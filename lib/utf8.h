@@ -19,6 +19,10 @@ size_t utf8_count(const char *s, size_t n);
 size_t utf8_prefix(const char *s, size_t n, size_t max);
 size_t utf8_prefix_cols(const char *s, size_t n, size_t max_cols, size_t *cols_out);
 
+/* The text, or where it is wider than cols (1 or more) its end behind a "~"; the caller
+ * frees. For names that differ at the end. */
+char *utf8_end_cols(const char *s, size_t cols);
+
 /* Append to dst (size bytes, NUL-terminated) the text made safe for a terminal
  * row: control characters and invalid bytes become '?'. Returns the length. */
 size_t utf8_printable(char *dst, size_t size, const char *s, size_t n);
@@ -26,6 +30,12 @@ size_t utf8_printable(char *dst, size_t size, const char *s, size_t n);
 /* Is it a letter, digit or underscore, as a word is made of? Is it white space? */
 bool utf8_word(uint32_t cp);
 bool utf8_blank(uint32_t cp);
+
+struct utf8_range {
+	uint32_t lo, hi;
+};
+
+bool utf8_in(uint32_t cp, const struct utf8_range *r, size_t n);
 
 /* Write cp as UTF-8 to dst (4 bytes room); returns the length. */
 size_t utf8_encode(char *dst, uint32_t cp);

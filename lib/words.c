@@ -39,20 +39,7 @@ struct split {
 	struct err *e;
 };
 
-struct range {
-	uint32_t lo, hi;
-};
-
-static bool
-in_ranges(uint32_t cp, const struct range *r, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (cp >= r[i].lo && cp <= r[i].hi)
-			return true;
-	return false;
-}
-
-#define IN(cp, table) in_ranges(cp, table, sizeof(table) / sizeof(table[0]))
+#define IN(cp, table) utf8_in(cp, table, sizeof(table) / sizeof(table[0]))
 
 const char *
 words_show(char out[WORDS_SHOW], const char *s)
@@ -75,10 +62,10 @@ column(const struct split *s)
 static int
 check_text(struct split *s)
 {
-	static const struct range control[] = {
+	static const struct utf8_range control[] = {
 		{0x00, 0x08}, {0x0b, 0x1f}, {0x7f, 0x9f},
 	};
-	static const struct range deceiving[] = {
+	static const struct utf8_range deceiving[] = {
 		{0x061c, 0x061c}, {0x200e, 0x200f}, {0x202a, 0x202e}, {0x2066, 0x206f},
 		{0xfff9, 0xfffb}, {0xe0000, 0xe007f},
 	};
@@ -228,16 +215,16 @@ assignment(const struct split *s)
 static int
 foreign(struct split *s)
 {
-	static const struct range blanks[] = {
+	static const struct utf8_range blanks[] = {
 		{0x00a0, 0x00a0}, {0x1680, 0x1680}, {0x2000, 0x200a}, {0x2028, 0x2029},
 		{0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
 	};
-	static const struct range hidden[] = {
+	static const struct utf8_range hidden[] = {
 		{0x00ad, 0x00ad}, {0x034f, 0x034f}, {0x115f, 0x1160}, {0x180e, 0x180e},
 		{0x200b, 0x200d}, {0x2060, 0x2065}, {0x3164, 0x3164}, {0xfe00, 0xfe0f},
 		{0xfeff, 0xfeff}, {0xffa0, 0xffa0},
 	};
-	static const struct range alike[] = {
+	static const struct utf8_range alike[] = {
 		{0x01c0, 0x01c3}, {0x02c2, 0x02c3}, {0x037e, 0x037e}, {0x2010, 0x2015},
 		{0x2018, 0x201f}, {0x2024, 0x2024}, {0x2032, 0x2036}, {0x2039, 0x203a},
 		{0x2044, 0x2044}, {0x204e, 0x204f}, {0x2212, 0x2212}, {0x2215, 0x2217},

@@ -15,6 +15,7 @@
 #include "file.h"
 #include "json.h"
 #include "task.h"
+#include "utf8.h"
 #include "vectors.h"
 
 static const struct world_limits lim = {1000000, 4000, 64, 16384, 64000};
@@ -369,6 +370,25 @@ test_cycles(const char *dir)
 	close(w.fd);
 }
 
+static void
+test_end_cols(void)
+{
+	static const struct {
+		const char *text;
+		size_t cols;
+		const char *want;
+	} row[] = {{"abcdef", 6, "abcdef"}, {"abcdef", 5, "~cdef"}, {"abcdef", 1, "~"},
+	    /* two columns each: what would be cut in half goes */
+	    {"\u65e5\u672c\u8a9eab", 4, "~ab"}, {"\u65e5\u672c\u8a9eab", 5, "~\u8a9eab"}};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		char *got = utf8_end_cols(row[i].text, row[i].cols);
+
+		CHECK_TRUE(strcmp(got, row[i].want) == 0);
+		free(got);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -381,6 +401,7 @@ main(int argc, char **argv)
 	all = vectors(fixture != NULL ? fixture : "test/fixture");
 	if (mkdtemp(dir) == NULL)
 		err_exit(VIV_CANTCREAT, "cannot create a directory in /tmp");
+	test_end_cols();
 	test_prompt(all);
 	test_normalize(all, dir);
 	test_validate(all, dir);
