@@ -2,7 +2,7 @@
 # The suite: test/run.sh [-s] [FILE.bats ...], from anywhere. It builds what it runs; -s
 # with the sanitizers. VIV_BIN and VIV_BUILD name any other build, made already. The last
 # line of the output is "N passed, N failed"; the status is nonzero when a test failed or
-# none ran.
+# none ran. A test that takes longer than STUCK_S seconds is killed, and has failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 cores=$(nproc)
@@ -32,4 +32,5 @@ fi
 side_by_side=(--jobs "$jobs" --no-parallelize-within-files)
 [ $# -gt 1 ] || side_by_side=(--jobs "$jobs" --no-parallelize-across-files)
 [ "$jobs" -gt 1 ] || side_by_side=()
+test/stuck.sh $$ "${STUCK_S:-300}" &
 exec bats "${side_by_side[@]}" --formatter "$PWD/test/format.sh" "$@"
