@@ -1,9 +1,4 @@
-/*
- * model: the program that asks language models, kept running beside this one.
- *
- * Its environment is ours without what it has no use for, so that a secret of the shell
- * that started a resident does not travel further.
- */
+/* model: the program that asks language models, kept running beside this one. */
 #include "model.h"
 
 #include <signal.h>
@@ -14,48 +9,11 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "env.h"
 #include "halt.h"
 #include "json.h"
 
-enum { ENV_MAX = 256, TICK_MS = 1000, JOBS_MAX = 256 };
-
-extern char **environ;
-
-/* What viv-llm needs: where it is, its own settings, keys, the way out, language. */
-static bool
-passed_on(const char *var)
-{
-	static const char *const name[] = {"HOME", "PATH", "TZ", "LANG", "LC_ALL", "LC_CTYPE",
-	    "TMPDIR", "USER", "LOGNAME", "DEFAULT_GROQ_MODEL", "SSL_CERT_FILE", "SSL_CERT_DIR",
-	    "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-	    "ALL_PROXY", "NO_PROXY"};
-	static const char *const prefix[] = {"VIV_", "VIVARIUM_", "SWARM_", "GROQ_", "OPENAI_"};
-	size_t n = strcspn(var, "=");
-
-	if (strncmp(var, "VIVARIUM_INTERNAL_", 18) == 0)
-		return false;	/* the API's token */
-	for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
-		if (strncmp(var, prefix[i], strlen(prefix[i])) == 0)
-			return true;
-	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
-		if (strlen(name[i]) == n && memcmp(var, name[i], n) == 0)
-			return true;
-	return n > 8 && memcmp(var + n - 8, "_API_KEY", 8) == 0;
-}
-
-static char **
-environment(const struct world *w)
-{
-	char **env = mem_zero(ENV_MAX + 2, sizeof(*env));
-	size_t n = 0;
-
-	for (char **v = environ; *v != NULL && n < ENV_MAX; v++)
-		if (passed_on(*v) && strncmp(*v, "VIV_ROOT=", 9) != 0)
-			env[n++] = mem_dup(*v);
-	if (w != NULL)
-		env[n] = mem_fmt("VIV_ROOT=%s", w->root);
-	return env;
-}
+enum { TICK_MS = 1000, JOBS_MAX = 256 };
 
 void
 model_open(struct model *m, const struct world *w, size_t jobs)
@@ -68,7 +26,7 @@ model_open(struct model *m, const struct world *w, size_t jobs)
 	m->argv[2] = mem_fmt("%zu", jobs < JOBS_MAX ? jobs : JOBS_MAX);
 	m->argv[3] = mem_dup("-l");
 	m->argv[4] = NULL;
-	m->env = environment(w);
+	m->env = env_make(w != NULL ? w->root : NULL, NULL, ENV_KEYS | ENV_HTTP);
 	m->co = (struct coproc){.argv = m->argv, .env = m->env};
 }
 
@@ -78,9 +36,7 @@ model_close(struct model *m)
 	coproc_close(&m->co);
 	for (size_t i = 0; i < 4; i++)
 		free(m->argv[i]);
-	for (char **v = m->env; v != NULL && *v != NULL; v++)
-		free(*v);
-	free(m->env);
+	env_free(m->env);
 }
 
 struct reply_to {

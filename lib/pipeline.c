@@ -23,11 +23,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "env.h"
 #include "stop.h"
 
-enum { GRACE_MS = 5000, TICK_MS = 1000, CHUNK = 65536, ENV_MAX = 256 };
-
-extern char **environ;
+enum { GRACE_MS = 5000, TICK_MS = 1000, CHUNK = 65536 };
 
 struct flow {
 	pid_t pid[PIPELINE_STAGES];
@@ -51,54 +50,19 @@ pipeline_program(const char *name)
 	return mem_fmt("%.*s/%s", slash != NULL ? (int)(slash - self) : 0, self, name);
 }
 
-/* --- what they get to know --- */
-
-static bool
-passed_on(const char *var, bool keys)
-{
-	static const char *const name[] = {"HOME=", "TZ=", "LANG=", "LC_ALL=", "LC_CTYPE=",
-	    "TMPDIR=", "USER=", "LOGNAME=", "SSL_CERT_FILE=", "SSL_CERT_DIR=", "http_proxy=",
-	    "https_proxy=", "HTTPS_PROXY=", "all_proxy=", "ALL_PROXY=", "no_proxy=", "NO_PROXY=",
-	    "DEFAULT_GROQ_MODEL=", "VIV_", "VIVARIUM_", "SWARM_", "GROQ_", "OPENAI_"};
-	size_t n = strcspn(var, "=");
-	bool key = n > 8 && strncmp(var + n - 8, "_API_KEY", 8) == 0;
-
-	/* A header is HTTP_something here, whatever its name was. */
-	if (strncmp(var, "HTTP_", 5) == 0 || strncmp(var, "VIV_ROOT=", 9) == 0 ||
-	    strncmp(var, "VIVARIUM_INTERNAL_", 18) == 0)
-		return false;
-	if (key)
-		return keys;
-	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
-		if (strncmp(var, name[i], strlen(name[i])) == 0)
-			return true;
-	return false;
-}
-
 char **
 pipeline_env(const char *root, bool keys)
 {
-	static const char usual[] = "/usr/local/bin:/usr/bin:/bin";
-	char **env = mem_zero(ENV_MAX + 3, sizeof(*env)), *here = pipeline_program("");
-	const char *path = getenv("PATH");
-	size_t n = 0;
+	char *here = pipeline_program(""), *path, **env;
+	const char *ours = getenv("PATH");
 
-	for (char **v = environ; *v != NULL && n < ENV_MAX; v++)
-		if (passed_on(*v, keys))
-			env[n++] = mem_dup(*v);
 	here[strlen(here) - 1] = '\0';
-	env[n++] = mem_fmt("PATH=%s:%s", here, path != NULL && *path != '\0' ? path : usual);
-	env[n++] = mem_fmt("VIV_ROOT=%s", root);
+	path = mem_fmt(
+	    "%s:%s", here, ours != NULL && *ours != '\0' ? ours : "/usr/local/bin:/usr/bin:/bin");
+	env = env_make(root, path, keys ? ENV_KEYS : 0);
+	free(path);
 	free(here);
 	return env;
-}
-
-void
-pipeline_env_free(char **v)
-{
-	for (char **s = v; *s != NULL; s++)
-		free(*s);
-	free(v);
 }
 
 /* --- how they run --- */

@@ -34,12 +34,8 @@ int pipeline_run(struct pipeline *p, const char *in, size_t n, struct buf *out, 
  * frees. */
 char *pipeline_program(const char *name);
 
-/*
- * The environment of such a command: what its settings are in, VIV_ROOT, our own directory
- * first in PATH; nothing of a web server's request, not the token of the API, and keys of
- * providers only when asked for. pipeline_env_free frees.
- */
+/* The environment of such a command: env.h, with our own directory first in PATH; keys of
+ * providers only when asked for. env_free frees. */
 char **pipeline_env(const char *root, bool keys);
-void pipeline_env_free(char **env);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "api.h"
 #include "docs.h"
+#include "env.h"
 #include "err.h"
 #include "json.h"
 #include "jsonl.h"
@@ -62,7 +63,7 @@ run(const struct world *w, const char *first, const char *arg, const char *secon
 	rc = pipeline_run(p, in, strlen(in), out, e);
 	for (size_t i = 0; i < p->n; i++) {
 		free(path[i]);
-		pipeline_env_free(env[i]);
+		env_free(env[i]);
 	}
 	free(goal);
 	return rc;
