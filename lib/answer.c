@@ -3,7 +3,8 @@
  *
  * The text is screened here too, so that leaving viv-guard out gains nothing. Then the
  * line goes to the one co-process with a "ref" of our own, which its answer must bring
- * back; nothing else of what it writes is believed. Meanwhile the claim is renewed.
+ * back; nothing else of what it writes is believed. Meanwhile the claim is renewed, and
+ * its flock lasts until the co-process is dead, should this process be killed.
  * Cancelled (halted, interrupted, claim lost, no answer when the task's time and GRACE_S
  * are over), the co-process is told so and has CANCEL_MS to answer, with the money
  * settled and what text there is; then it is killed, and the others that it worked on go
@@ -20,6 +21,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
+#include "reaper.h"
 #include "reply.h"
 #include "screen.h"
 #include "task.h"
@@ -193,6 +195,7 @@ answer_start(struct answer *a, struct answer_setup *s, cJSON *line)
 	attempt_init(&a->at, s->w, line);
 	if ((rc = check_text(a)) != 0 || (rc = attempt_hold(&a->at)) != 0)
 		return rc;
+	reaper_hold(a->at.hold.fd);
 	snprintf(a->ref, sizeof(a->ref), "r%llu", ++s->refs);
 	a->deadline_ns = clock_boot_ns() + (int64_t)((a->timeout_s + GRACE_S) * 1e9);
 	a->next = s->first;
@@ -319,5 +322,6 @@ answer_free(struct answer *a)
 	if (*at != NULL)
 		*at = a->next;
 	cJSON_Delete(a->given);
+	reaper_let_go(a->at.hold.fd);
 	return attempt_end(&a->at);
 }

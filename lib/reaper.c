@@ -7,6 +7,7 @@
  *
  *	{pgid, deadline, ...}	add, sent by the new leader itself before it execs
  *	{pgid, -1}		drop, sent after it ended and before it is reaped
+ *	{-fd, 0}, {-fd, -1}	keep a descriptor, drop it (reaper_hold)
  *
  * over a socket pair that keeps messages whole. End of file means that we are gone,
  * by whatever signal: it kills every group it still knows and ends. The socket is
@@ -47,7 +48,7 @@
 #define LINGER_NS	INT64_C(10000000000)
 
 struct note {
-	int64_t pgid;
+	int64_t pgid;		/* or a descriptor's number, negative */
 	int64_t deadline;	/* CLOCK_BOOTTIME ns, 0: none, -1: drop the group */
 	int64_t grace_ns;	/* from SIGTERM to SIGKILL, 0: SIGKILL at once */
 };
@@ -186,7 +187,7 @@ groups_end(struct groups *g)
 
 /* One message: 1, 0 at end of file, -1 when there is none now. */
 static int
-hear(int sock, struct groups *g)
+hear(int sock, struct groups *g, struct groups *held)
 {
 	struct note m;
 	union control c;
@@ -204,14 +205,14 @@ hear(int sock, struct groups *g)
 	head = CMSG_FIRSTHDR(&h);
 	if (head != NULL && head->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	groups_note(g, m, fd);
+	groups_note(m.pgid < 0 ? held : g, m, fd);
 	return 1;
 }
 
 _Noreturn static void
 reap(int fd)
 {
-	struct groups g = {0};
+	struct groups g = {0}, held = {0};
 	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.events = POLLIN}};
 	int rc;
 
@@ -223,11 +224,11 @@ reap(int fd)
 		timerfd_settime(p[1].fd, TFD_TIMER_ABSTIME, &t, NULL);
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			break;
-		while ((rc = hear(fd, &g)) > 0)
+		while ((rc = hear(fd, &g, &held)) > 0)
 			;
 	} while (rc < 0);
 	groups_end(&g);
-	_exit(0);
+	_exit(0);		/* which lets go of what is held */
 }
 
 /* Away from everything that the parent has open or that may end it. */
@@ -315,4 +316,18 @@ void
 reaper_del(pid_t pgid)
 {
 	tell((struct note){pgid, -1, 0}, 0);
+}
+
+void
+reaper_hold(int fd)
+{
+	if (fd >= 0)
+		tell((struct note){-(int64_t)fd, 0, 0}, fd);
+}
+
+void
+reaper_let_go(int fd)
+{
+	if (fd >= 0)
+		tell((struct note){-(int64_t)fd, -1, 0}, 0);
 }

@@ -27,4 +27,10 @@ int reaper_add_gently(pid_t pgid);
  * its number cannot be used again. */
 void reaper_del(pid_t pgid);
 
+/* Keep a duplicate of the slot file fd (-1: none), whose flock says that a group which is
+ * not the task's own works on it, until reaper_let_go, which comes before fd is closed; or,
+ * when this process is gone, until all its groups are dead. */
+void reaper_hold(int fd);
+void reaper_let_go(int fd);
+
 #endif

@@ -200,3 +200,45 @@ free() { flock -n -x "$W/world/mutable/task_locks/a.lock" true; }
 	wait "$cycle"
 	wait_until dead "$reaper"
 }
+
+# A prompt of task a under a viv-cycle in the background, put to the program $1.
+answering() {
+	printf '#!/bin/sh\nread -r line\n%s\n' "$1" >llm
+	chmod +x llm
+	viv-add -q -i a --max-attempts 5 'say hello' >/dev/null
+	claim_line
+	mkfifo in
+	VIV_LLM=$PWD/llm viv-cycle <in >out 3>&- &
+	cycle=$!
+	exec 7>in
+	cat line >&7
+}
+
+@test "release: a prompt counts as executed until the program of a killed viv-cycle is dead" {
+	answering "trap '' TERM; echo \$\$ >pid; while :; do sleep 1; done"
+	wait_until test -s pid
+	reaper=$(pgrep -x viv-reaper -P "$cycle")
+	kill -STOP "$reaper"
+	kill -9 "$cycle"
+	wait_until gone "$cycle"
+	must kill -0 "$(cat pid)"
+	run free
+	[ "$status" -eq 1 ]
+	run viv-release -r me a
+	[ "$status" -eq 77 ]
+	kill -CONT "$reaper"
+	wait_until free
+	must dead "$(cat pid)"
+	exec 7>&-
+	run viv-release -r me a
+	[ "$status" -eq 0 ]
+}
+
+@test "release: a prompt that was answered is executed no more, though its viv-cycle lives" {
+	answering 'echo "$line" | jq -c ".result = {status: \"completed\", text: \"yes\"}"; exec sleep 300'
+	wait_until test -s out
+	[ "$(viv-log <out | jq -r .status)" = completed ]
+	viv-release -r me a
+	exec 7>&-
+	wait "$cycle"
+}
