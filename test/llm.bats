@@ -423,7 +423,7 @@ stalled() {
 }
 
 @test "llm: the exit code tells a person what was wrong" {
-	run env FAULT_URL=http://127.0.0.1:1/v1 viv-llm -t 0.2 hi
+	run env FAULT_URL=http://127.0.0.1:1/v1 viv-llm -t 2 hi
 	[ "$status" -eq 69 ]
 	while read -r how code; do
 		run env FAULT_URL="$FAULT/$how/v1" viv-llm -t 2 hi
@@ -545,7 +545,7 @@ stalled() {
 	[ "$status" -eq 1 ]
 	[ "$(requests good)" = 1 ]
 	[ "$(wc -l <"$F/requests")" = 2 ]
-	http_proxy='' NO_PROXY='*' run viv-llm -t 0.5 hi
+	http_proxy='' NO_PROXY='*' run viv-llm -t 3 hi
 	[ "$status" -eq 69 ]
 }
 

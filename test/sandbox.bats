@@ -357,7 +357,7 @@ all_gone() {
 }
 
 @test "sandbox: a swarm of processes that ignore SIGTERM ends with the time" {
-	run viv-sandbox -t 0.5 -r "$D/bin" -- "$LDSO" "$D/bin/probe" -b 60
+	run viv-sandbox -t 2 -r "$D/bin" -- "$LDSO" "$D/bin/probe" -b 60
 	[ "$status" -eq 124 ]
 	printf '%s\n' "$output" | grep -E '^[0-9]+$' >pids
 	[ "$(wc -l <pids)" -eq 60 ]
