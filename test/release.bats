@@ -1,6 +1,8 @@
 bats_require_minimum_version 1.5.0
 load helper
 
+teardown() { [ -z "${reaper-}" ] || kill -CONT "$reaper" 2>/dev/null || :; }
+
 claim_line() {
 	viv-claim -c 1 -r "${1-me}" | viv-log >line
 }
