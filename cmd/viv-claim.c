@@ -258,8 +258,10 @@ options(int argc, char **argv, struct state *s, struct claim_want *want)
 			opt_usage("-w wants a number from 1 on, not '%s'", optarg);
 		if (c == 'P' && (!num_int(optarg, 1, 4194304, &v) || (want->owner.pid = v) == 0))
 			opt_usage("-P wants a process id, not '%s'", optarg);
-		if (c == 'l' && !num_seconds(optarg, 1, 86400, &want->owner.lease_s))
-			opt_usage("-l wants seconds from 1 to 86400, not '%s'", optarg);
+		if (c == 'l' &&
+		    !num_seconds(optarg, 1, SLOT_LEASE_MAX_S, &want->owner.lease_s))
+			opt_usage("-l wants seconds from 1 to %d, not '%s'", SLOT_LEASE_MAX_S,
+			    optarg);
 		if (c == 'r')
 			want->owner.resident = optarg;
 		if (c == 'i')

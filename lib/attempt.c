@@ -36,7 +36,7 @@ attempt_hold(struct attempt *a)
 
 	if (a->w == NULL || claim == NULL || id == NULL || token == NULL)
 		return 0;
-	if (slot_hold(&a->hold, a->w, id, (int64_t)json_num(claim, "generation", 0), token, true,
+	if (slot_hold(&a->hold, a->w, id, json_int(claim, "generation", 0), token, true,
 		&e) != 0 ||
 	    slot_renew(&a->hold, a->w, &e) != 0) {
 		err_warn("%s", e.msg);

@@ -44,7 +44,7 @@ attempt_of(const cJSON *line, struct attempt *a)
 		.resident = json_str(claim, "resident_id"),
 		.identity = json_str(claim, "identity_id"),
 		.token = json_str(claim, "token"),
-		.generation = (int64_t)json_num(claim, "generation", 0),
+		.generation = json_int(claim, "generation", 0),
 		.attempt = json_num(claim, "attempt", 0),
 	};
 	return a->id != NULL && a->resident != NULL && a->token != NULL && strlen(a->token) == 32 &&
@@ -56,8 +56,8 @@ static cJSON *
 complete(const struct attempt *a, const cJSON *brief)
 {
 	const char *status = json_str(brief, "status");
-	cJSON *ev = log_event(a->id, a->resident, status, (int64_t)json_num(brief, "generation",
-	    (double)a->generation));
+	cJSON *ev = log_event(a->id, a->resident, status, json_int(brief, "generation",
+	    a->generation));
 	const cJSON *m;
 
 	cJSON_ArrayForEach(m, brief) {
@@ -255,7 +255,7 @@ commit_repair(struct log *l, const char *id, int64_t number, struct log_mark sin
 	int rc = 0;
 
 	if (ev != NULL) {
-		int64_t generation = (int64_t)json_num(ev, "generation", 0);
+		int64_t generation = json_int(ev, "generation", 0);
 
 		rc = log_append_once(l, &ev, 1, id, generation, since, e);
 	} else {

@@ -104,7 +104,7 @@ read_result(const struct world *w, const char *name, const char *want, cJSON **o
 static int64_t
 generation_of(const cJSON *ev)
 {
-	return (int64_t)json_num(ev, "result_generation", json_num(ev, "generation", 0));
+	return json_int(ev, "result_generation", json_int(ev, "generation", 0));
 }
 
 int
@@ -263,7 +263,7 @@ decide_task(const struct decide *d, const char *id, const char *status, cJSON **
 static cJSON *
 verdict_event(const struct decide *d, cJSON *line, const struct critic *v, const cJSON *waiting)
 {
-	int attempt = (int)json_num(waiting, "attempt", json_num(waiting, "review_attempt", 1));
+	int attempt = (int)json_int(waiting, "attempt", json_int(waiting, "review_attempt", 1));
 	cJSON *made = outcome_end(line, v, attempt, d->who), *ev = cJSON_Duplicate(made, true);
 
 	json_del(line, "events");

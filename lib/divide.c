@@ -167,7 +167,7 @@ divide_once(struct post *p, cJSON *line, struct err *e)
 	if (rc != 0)
 		return rc;
 	at = board_find(&p->board, id);
-	rc = slot_mine(p->w, id, (int64_t)json_num(claim, "generation", 0),
+	rc = slot_mine(p->w, id, json_int(claim, "generation", 0),
 	    token != NULL ? token : "", e);
 	if (rc == -VIV_REFUSED) {
 		err_warn("%s", e->msg);

@@ -121,13 +121,13 @@ read_event(const struct log_line *line, struct seen *s)
 		else if (scan_eq(key, "status"))
 			scan_copy(val, status, sizeof(status));
 		else if (scan_eq(key, "generation"))
-			s->generation = (int64_t)scan_number(val, 0);
+			s->generation = scan_int(val, 0);
 		else if (scan_eq(key, "timestamp"))
 			s->when = time_of(val);
 		else if (scan_eq(key, "not_before"))
 			s->not_before = time_of(val);
 		else if (scan_eq(key, "attempt"))
-			s->attempt = (int)scan_number(val, 0);
+			s->attempt = (int)scan_int(val, 0);
 		else if (scan_eq(key, "final"))
 			s->final = scan_true(val);
 		else if (scan_eq(key, "counted"))

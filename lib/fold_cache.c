@@ -196,9 +196,12 @@ fold_cache_save(const struct fold *f, const struct log *l)
 	/* Unsynced: what a crash leaves of it is not believed. */
 	tmp = file_temp_name(CACHE);
 	fd = openat(l->w->fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && (file_write(fd, b.p, b.len, CACHE, NULL) != 0 || close(fd) != 0 ||
-	    renameat(l->w->fd, tmp, l->w->fd, CACHE) != 0))
-		unlinkat(l->w->fd, tmp, 0);
+	if (fd >= 0) {
+		bool whole = file_write(fd, b.p, b.len, CACHE, NULL) == 0;
+
+		if (close(fd) != 0 || !whole || renameat(l->w->fd, tmp, l->w->fd, CACHE) != 0)
+			unlinkat(l->w->fd, tmp, 0);
+	}
 	free(tmp);
 	buf_free(&b);
 }

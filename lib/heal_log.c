@@ -252,7 +252,7 @@ collect_result(const struct log_line *line, void *arg)
 	if (memmem(line->p, line->len, "\"result_sha256\"", 15) == NULL)
 		return 0;
 	sha = scan_get(obj, "result_sha256");
-	generation = (int64_t)scan_number(scan_get(obj, "generation"), 0);
+	generation = scan_int(scan_get(obj, "generation"), 0);
 	id = scan_dup(scan_get(obj, "task_id"));
 	if (id != NULL && sha.kind == '"' && generation > 0) {
 		t = fold_add(of, id);

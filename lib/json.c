@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "num.h"
 #include "scan.h"
 
 static cJSON *
@@ -79,6 +80,14 @@ json_num(const cJSON *obj, const char *name, double dflt)
 	const cJSON *v = json_get(obj, name);
 
 	return cJSON_IsNumber(v) ? v->valuedouble : dflt;
+}
+
+int64_t
+json_int(const cJSON *obj, const char *name, int64_t dflt)
+{
+	const cJSON *v = json_get(obj, name);
+
+	return cJSON_IsNumber(v) ? num_whole(v->valuedouble, dflt) : dflt;
 }
 
 bool

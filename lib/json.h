@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <cjson/cJSON.h>
 
 #include "buf.h"
@@ -20,6 +21,7 @@ void json_print(struct buf *b, const cJSON *v);		/* append it */
 /* Getters: NULL, dflt or false when the member is absent or of another type. */
 const char *json_str(const cJSON *obj, const char *name);
 double json_num(const cJSON *obj, const char *name, double dflt);
+int64_t json_int(const cJSON *obj, const char *name, int64_t dflt);	/* num_whole */
 bool json_bool(const cJSON *obj, const char *name, bool dflt);
 cJSON *json_obj(const cJSON *obj, const char *name);
 cJSON *json_arr(const cJSON *obj, const char *name);

@@ -155,7 +155,7 @@ jury_summon(
     const struct world *w, const cJSON *line, cJSON **jury_out, size_t *found_out, struct err *e)
 {
 	const char *id = json_str(line, "id"), *name[VOTES_JURY];
-	int64_t generation = (int64_t)json_num(json_obj(line, "claim"), "generation", 0);
+	int64_t generation = json_int(json_obj(line, "claim"), "generation", 0);
 	struct census c = {.id = id != NULL ? id : "", .since = clock_wall() - ACTIVE_S};
 	struct buf seed = {0};
 	int rc = take_census(&c, w, line, e);

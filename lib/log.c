@@ -128,7 +128,7 @@ learn_line(struct log *l, const struct buf *line)
 {
 	struct scan obj = scan_text(line->p != NULL ? line->p : "", line->len);
 
-	l->seq = (int64_t)scan_number(scan_get(obj, "seq"), 0);
+	l->seq = scan_int(scan_get(obj, "seq"), 0);
 	if (line->len == 0)
 		memset(l->tail_hash, '0', FILE_SHA256 - 1);
 	else

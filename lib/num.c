@@ -115,6 +115,12 @@ num_seconds(const char *s, double min, double max, double *out)
 	return true;
 }
 
+int64_t
+num_whole(double v, int64_t dflt)
+{
+	return v >= -9007199254740992.0 && v <= 9007199254740992.0 ? (int64_t)v : dflt;
+}
+
 bool
 num_hex4(const char *p, const char *end, uint32_t *out)
 {

@@ -17,6 +17,10 @@ bool num_size(const char *s, long long min, long long max, long long *out);
 /* Seconds: as num_real, with an optional suffix s, m, h or d. */
 bool num_seconds(const char *s, double min, double max, double *out);
 
+/* A number of JSON's as a whole one, cut towards zero; dflt when it is beyond 2^53, where
+ * a double is no longer every integer. */
+int64_t num_whole(double v, int64_t dflt);
+
 /* The value of four hexadecimal digits at p, before end. */
 bool num_hex4(const char *p, const char *end, uint32_t *out);
 

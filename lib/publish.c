@@ -348,7 +348,7 @@ publish_line(struct publish *p, cJSON *line, struct err *e)
 	bool local = task_is_local(line), repeated = false;
 	struct job j = {.a = {.id = json_str(line, "id"),
 		.identity = json_str(claim, "identity_id"),
-		.generation = (int64_t)json_num(claim, "generation", 0),
+		.generation = json_int(claim, "generation", 0),
 		.prompt = local ? task_command(line) : task_prompt(line),
 		.text = text_of(line), .output = local}};
 	int rc;

@@ -248,7 +248,7 @@ static double
 fate(const cJSON *line, const cJSON *error, bool *counted_out)
 {
 	const char *class = json_str(error, "class");
-	int attempt = (int)json_num(json_obj(line, "claim"), "attempt", 1);
+	int attempt = (int)json_int(json_obj(line, "claim"), "attempt", 1);
 	double least;
 
 	*counted_out = false;

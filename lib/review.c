@@ -74,7 +74,7 @@ int
 review_line(cJSON *line, void *arg, struct err *e)
 {
 	const struct world *w = arg;
-	int attempt = (int)json_num(json_obj(line, "claim"), "attempt", 1);
+	int attempt = (int)json_int(json_obj(line, "claim"), "attempt", 1);
 	struct critic v;
 	cJSON *ev;
 

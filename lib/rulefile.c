@@ -122,8 +122,8 @@ read_positional(struct rule *r, const cJSON *obj, struct err *e)
 		return 0;
 	if (!cJSON_IsObject(p) || (match != NULL && !cJSON_IsString(match)))
 		return err_set(e, VIV_CONFIG, "rule '%s': 'positional' is not understood", r->name);
-	r->min = (int)json_num(p, "min", 0);
-	r->max = (int)json_num(p, "max", -1);
+	r->min = (int)json_int(p, "min", 0);
+	r->max = (int)json_int(p, "max", -1);
 	if (match != NULL)
 		r->match = mem_dup(match->valuestring);
 	return rule_members(p, known, r->name, e);

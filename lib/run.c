@@ -127,7 +127,7 @@ make_scratch(struct run *r, struct err *e)
 {
 	const struct world *w = r->setup->w;
 	const char *id = json_str(r->at.line, "id");
-	int64_t gen = (int64_t)json_num(json_obj(r->at.line, "claim"), "generation", 0);
+	int64_t gen = json_int(json_obj(r->at.line, "claim"), "generation", 0);
 	const char *tmp = getenv("TMPDIR");
 
 	if (w == NULL || id == NULL || task_id_check(id, NULL) != 0) {

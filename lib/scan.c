@@ -7,7 +7,6 @@
  */
 #include "scan.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -246,6 +245,12 @@ scan_number(struct scan v, double dflt)
 	memcpy(text, v.p, v.len);
 	text[v.len] = '\0';
 	return strtod(text, NULL);
+}
+
+int64_t
+scan_int(struct scan v, int64_t dflt)
+{
+	return num_whole(scan_number(v, (double)dflt), dflt);
 }
 
 bool

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "err.h"
 
@@ -50,8 +51,9 @@ bool scan_eq(struct scan str, const char *s);
 char *scan_dup(struct scan v);
 size_t scan_copy(struct scan v, char *dst, size_t size);
 
-/* Number, or dflt when v is none; true/false as scan_true. */
+/* Number, or dflt when v is none; a whole one as num_whole; true/false as scan_true. */
 double scan_number(struct scan v, double dflt);
+int64_t scan_int(struct scan v, int64_t dflt);
 bool scan_true(struct scan v);
 
 #endif

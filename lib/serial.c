@@ -45,7 +45,7 @@ serial_busy(const struct world *w, const struct fold *f, int64_t number)
 	bool busy;
 
 	if (id != NULL && token != NULL) {
-		busy = claim_runs(w, f, id, (int64_t)json_num(event, "generation", 0), token);
+		busy = claim_runs(w, f, id, json_int(event, "generation", 0), token);
 	} else {
 		/* Unreadable now, torn, or gone. */
 		rc = slot_read(w, SERIAL, number, &s, NULL);
@@ -110,7 +110,7 @@ serial_remove(const char *slot, int64_t number, void *arg)
 	const char *id = json_str(event, "task_id");
 
 	if (id != NULL && strcmp(id, s->id) == 0 &&
-	    (int64_t)json_num(event, "generation", 0) == s->generation)
+	    json_int(event, "generation", 0) == s->generation)
 		slot_remove(s->w, SERIAL, number);
 	cJSON_Delete(event);
 	return 0;

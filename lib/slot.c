@@ -26,6 +26,7 @@
 #include "jsonl.h"
 #include "num.h"
 #include "scan.h"
+#include "task.h"
 
 const char *const slot_kind_name[] = {"none", "claim", "free", "done"};
 
@@ -116,6 +117,15 @@ slot_each(const struct world *w, int (*fn)(const char *, int64_t, void *), void 
 
 /* --- reading --- */
 
+/* Somebody may have written anything; what comes of it stays a time to wait. */
+static double
+seconds(struct scan rec, const char *name, double min, double dflt, double max)
+{
+	double v = scan_number(scan_get(rec, name), dflt);
+
+	return v < min ? min : v > max ? max : v;
+}
+
 static void
 slot_fill(struct slot *s, struct scan rec)
 {
@@ -130,11 +140,11 @@ slot_fill(struct slot *s, struct scan rec)
 	scan_copy(scan_get(rec, "identity_id"), s->identity, sizeof(s->identity));
 	scan_copy(scan_get(rec, "host"), s->host, sizeof(s->host));
 	scan_copy(scan_get(rec, "boot_id"), s->boot_id, sizeof(s->boot_id));
-	s->pid = (int64_t)scan_number(scan_get(rec, "pid"), 0);
-	s->pid_start = (int64_t)scan_number(scan_get(rec, "pid_start"), 0);
-	s->pid_ns = (int64_t)scan_number(scan_get(rec, "pid_ns"), 0);
-	s->lease_s = scan_number(scan_get(rec, "lease_s"), SLOT_LEASE_S);
-	s->timeout_s = scan_number(scan_get(rec, "timeout_s"), 0);
+	s->pid = scan_int(scan_get(rec, "pid"), 0);
+	s->pid_start = scan_int(scan_get(rec, "pid_start"), 0);
+	s->pid_ns = scan_int(scan_get(rec, "pid_ns"), 0);
+	s->lease_s = seconds(rec, "lease_s", 1, SLOT_LEASE_S, SLOT_LEASE_MAX_S);
+	s->timeout_s = seconds(rec, "timeout_s", 0, 0, TASK_TIMEOUT_MAX_S);
 	if (scan_copy(scan_get(rec, "started_at"), text, sizeof(text)) > 0)
 		s->started = clock_parse(text, &started) ? started : 0;
 }

@@ -16,6 +16,7 @@
 
 enum {
 	SLOT_LEASE_S = 300,		/* default lease */
+	SLOT_LEASE_MAX_S = 86400,
 	SLOT_MARGIN_S = 1,		/* waited beyond the lease on one host, */
 	SLOT_MARGIN_SHARED_S = 65	/* and on a shared file system (caches up to 60 s) */
 };

@@ -117,7 +117,7 @@ slots_judge(const struct world *w, const struct fold *f, const char *id, int64_t
 	event = slot_event(w, id, number);
 	if (event == NULL)
 		return slot_read(w, id, number, &s, NULL) != 0 ? SLOTS_NONE : SLOTS_BROKEN;
-	generation = (int64_t)json_num(event, "generation", (double)number);
+	generation = json_int(event, "generation", number);
 	cJSON_Delete(event);
 	return slots_ended(f, id, generation) ? SLOTS_OVER : SLOTS_UNLOGGED;
 }

@@ -87,7 +87,7 @@ pseudo_over(const struct sweep *k, const struct slots_one *s)
 {
 	cJSON *event = slot_event(k->w, s->id, s->number);
 	const char *id = json_str(event, "task_id");
-	bool over = id != NULL && slots_ended(k->f, id, (int64_t)json_num(event, "generation", 0));
+	bool over = id != NULL && slots_ended(k->f, id, json_int(event, "generation", 0));
 
 	cJSON_Delete(event);
 	return over;

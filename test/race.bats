@@ -170,6 +170,25 @@ claim_by_the_dead() {
 	[ "$(jq -r '.events[-1].took_over' <<<"$output")" = dead ]
 }
 
+@test "race: numbers in a slot that nobody can mean neither free a task nor keep it for ever" {
+	viv-add -q -m local -i a --max-attempts 5 true >/dev/null
+	VIV_HOST=elsewhere viv-claim -c 1 -r ada -l 300 >line
+	slot=$W/world/mutable/task_locks/a.lock
+	for member in '"lease_s":-1e300' '"lease_s":1e300,"timeout_s":1e300,"pid":1e300'; do
+		jq -c ". + {$member}" "$slot" >other
+		touch -r "$slot" other
+		mv other "$slot"
+		run viv-claim -c 1 -r bob
+		[ "$status" -eq 1 ]
+		viv-status -J | jq -e 'any(.. | objects; .id? == "a")'
+	done
+	jq -c '.lease_s = -1e300' "$slot" >other
+	touch -r "$slot" other
+	mv other "$slot"
+	taken() { viv-claim -c 1 -r bob >taken; }
+	wait_until taken
+}
+
 @test "race: tasks that must run alone never run beside each other" {
 	local i pids=()
 	allow_sleep
